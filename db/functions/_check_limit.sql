@@ -1,0 +1,15 @@
+-- Raises: WA015 invalid_limit
+create or replace function wallet._check_limit(p_limit integer)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    if p_limit is null or p_limit not between 1 and 1001 then
+        raise exception 'limit has to be from 1 to 1001, not %', coalesce(p_limit::text, 'null')
+            using errcode = 'WA015';
+    end if;
+end;
+$$;
+
+comment on function wallet._check_limit(integer) is 'Raises WA015 unless a page may be this long.';
