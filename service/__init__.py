@@ -1,0 +1,1 @@
+"""A thin HTTP API over the wallet functions of `db/functions/`."""

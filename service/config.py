@@ -1,0 +1,90 @@
+"""Configuration from the environment, and from a `.env` file where there is one."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import dotenv
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
+_MAX_PORT = 65535
+_MAX_WORKERS = 256
+
+
+class ConfigError(ValueError):
+    """The environment says something that cannot be meant; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the service was told. `database_url` is None where the embedded PostgreSQL is to be used."""
+
+    database_url: str | None = field(default=None, repr=False)
+    data_dir: Path = Path(".data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    log_level: str = "info"
+    workers: int = 1
+
+
+def from_environment() -> Config:
+    """The configuration of this process. Raises ConfigError.
+
+    A variable of the environment wins over the same one in `.env`; an empty one counts as unset.
+    """
+    merged = {**dotenv.dotenv_values(".env"), **os.environ}
+    return from_mapping({name: value for name, value in merged.items() if value})
+
+
+def from_mapping(env: Mapping[str, str]) -> Config:
+    """The configuration that a mapping of names to values says. Raises ConfigError."""
+    default = Config()
+    log_level = (env.get("LOG_LEVEL") or default.log_level).lower()
+    if log_level not in _LOG_LEVELS:
+        raise ConfigError(f"LOG_LEVEL has to be one of {', '.join(_LOG_LEVELS)}, not {log_level!r}")
+    return Config(
+        database_url=_database_url(env),
+        data_dir=Path(env.get("DATA_DIR") or default.data_dir),
+        host=env.get("HOST") or default.host,
+        port=_integer(env, "PORT", default.port, 0, _MAX_PORT),
+        log_level=log_level,
+        workers=_integer(env, "WORKERS", default.workers, 1, _MAX_WORKERS),
+    )
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = env.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise ConfigError(f"{name} has to be a number from {least} to {most}, not {text!r}")
+    return int(text)
+
+
+def _database_url(env: Mapping[str, str]) -> str | None:
+    if url := env.get("DATABASE_URL"):
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+            # Not echoed: it may hold a password.
+            raise ConfigError("DATABASE_URL has to look like postgres://user:password@host:5432/database")
+        return url
+
+    given = [name for name in _POSTGRES if env.get(name)]
+    if not given:
+        return None
+    missing = [name for name in ("POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER") if name not in given]
+    if missing:
+        raise ConfigError(
+            f"{', '.join(given)} set without {', '.join(missing)}: "
+            "set these too, or none of them for the embedded PostgreSQL"
+        )
+    user, name, password = (
+        quote(env.get(key, ""), safe="") for key in ("POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD")
+    )
+    credentials = f"{user}:{password}" if password else user
+    host = env["POSTGRES_HOST"]
+    port = _integer(env, "POSTGRES_PORT", 5432, 1, _MAX_PORT)
+    if host.startswith("/"):
+        return f"postgres://{credentials}@/{name}?host={quote(host)}&port={port}"
+    return f"postgres://{credentials}@{f'[{host}]' if ':' in host else host}:{port}/{name}"

@@ -1,0 +1,113 @@
+"""The database as the service sees it: a pool of connections that may execute functions and touch no table."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from aiohttp import web
+
+from service import deploy
+
+log = logging.getLogger(__name__)
+
+APP_ROLE = "wallet_app"
+
+_POOL_SIZE = 16
+_CONNECT_SECONDS = 5.0
+_STATEMENT_SECONDS = 10
+# Longer than the server's own limit: only a server that does not answer at all is given up on by the client.
+_ANSWER_SECONDS = _STATEMENT_SECONDS + 5
+
+POOL: web.AppKey[asyncpg.Pool] = web.AppKey("POOL", asyncpg.Pool)
+DATABASE_URL: web.AppKey[str] = web.AppKey("DATABASE_URL", str)
+
+
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class ConnectError(Exception):
+    """The database cannot be served; the text says why."""
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection without session state: nothing to reset when it goes back to the pool, so no round trip for it."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+def session_settings(url: str) -> dict[str, str]:
+    """The settings that a session of the service begins with."""
+    settings = {
+        "application_name": "wallets",
+        "statement_timeout": f"{_STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{_STATEMENT_SECONDS}s",
+        # Planning these small statements for the just-in-time compiler costs more than running them.
+        "jit": "off",
+    }
+    if urlsplit(url).username != APP_ROLE:
+        # Whoever we log in as, we work with the rights of wallet_app alone.
+        settings["role"] = APP_ROLE
+    return settings
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """One connection with the rights of wallet_app. Raises ConnectError."""
+    try:
+        return await asyncpg.connect(url, server_settings=session_settings(url), timeout=_CONNECT_SECONDS)
+    except _FAILURES as exc:
+        raise _explain(url, exc) from exc
+
+
+async def check(url: str) -> None:
+    """Looks whether a database can be served. Raises ConnectError when not; logs it when its functions differ."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+    except _FAILURES as exc:
+        raise _explain(url, exc) from exc
+    try:
+        if not await deploy.is_migrated(connection):
+            raise ConnectError(f"the database is not migrated; run: {deploy.MEND}")
+    finally:
+        await connection.close()
+    connection = await connect(url)
+    try:
+        if difference := await deploy.difference(connection):
+            log.error("%s; run: %s", difference, deploy.MEND)
+    finally:
+        await connection.close()
+
+
+async def every_wallet(connection: asyncpg.Connection) -> AsyncIterator[UUID]:
+    """The ids of all wallets, newest first."""
+    before: tuple[datetime | None, UUID | None] = (None, None)
+    while page := await connection.fetch("select * from wallet.list_wallets(1000, $1, $2)", *before):
+        for wallet in page:
+            yield wallet["id"]
+        before = (wallet["created_at"], wallet["id"])
+
+
+def _explain(url: str, exc: Exception) -> ConnectError:
+    parts = urlsplit(url)
+    where = f"{parts.hostname or 'a local socket'}{f':{parts.port}' if parts.port else ''}, {parts.path.lstrip('/')}"
+    # An OSError or a TimeoutError may come without a text.
+    return ConnectError(f"cannot connect to the database ({where}): {str(exc) or type(exc).__name__}")
+
+
+async def pool(app: web.Application) -> AsyncIterator[None]:
+    """The application's pool, for as long as it runs. It connects when first needed, and again after a failure."""
+    url = app[DATABASE_URL]
+    async with asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=_POOL_SIZE,
+        timeout=_CONNECT_SECONDS,
+        command_timeout=_ANSWER_SECONDS,
+        connection_class=Connection,
+        server_settings=session_settings(url),
+    ) as opened:
+        app[POOL] = opened
+        yield

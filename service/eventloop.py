@@ -1,0 +1,19 @@
+"""The event loop: uvloop where there is one."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+_new_loop: Callable[[], asyncio.AbstractEventLoop] | None
+try:
+    from uvloop import new_event_loop as _new_loop
+except ImportError:
+    _new_loop = None
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Runs a coroutine to its end."""
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(main)

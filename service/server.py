@@ -1,0 +1,189 @@
+"""Serving the application: sockets, worker processes, signals, and what HTTP needs below the application."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import signal
+import socket
+from collections.abc import Iterator
+from http import HTTPStatus
+from multiprocessing.process import BaseProcess
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_protocol import RequestHandler
+
+from service import errors, eventloop
+from service import log as logs
+from service.app import REQUEST_ID, create_app, new_request_id
+from service.errors import Problem
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("service.access")
+
+_BACKLOG = 1024
+# The time limit on an idle connection is also the one on the arrival of a request's headers.
+_KEEP_ALIVE_SECONDS = 75.0
+# Longer than any request can take: reading it and its statement have limits of their own.
+_DRAIN_SECONDS = 40.0
+
+
+class ServeError(Exception):
+    """The service cannot listen where it was told to; the text says why."""
+
+
+class AccessLogger(AbstractAccessLogger):
+    """One structured line per request, without its body and without its headers."""
+
+    @property
+    def enabled(self) -> bool:
+        return self.logger.isEnabledFor(logging.INFO)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        self.logger.info(
+            "request",
+            extra={
+                "method": request.method,
+                "path": request.path,
+                "status": response.status,
+                "milliseconds": round(time * 1000, 2),
+                "bytes": response.body_length,
+                "remote": request.remote,
+                "request_id": request.get(REQUEST_ID) or response.headers.get("X-Request-ID"),
+            },
+        )
+
+
+class _Protocol(RequestHandler):
+    """aiohttp's connection, but what it cannot parse is answered as a problem too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        first_line = (message or "").split("\n", 1)[0].rstrip(":")
+        response = Problem(errors.INVALID_REQUEST, f"this is no HTTP request: {first_line}").response()
+        response.headers["X-Request-ID"] = new_request_id()
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs an application as this service does; until `cleanup` has returned, requests in flight are finished."""
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(
+            app,
+            access_log=access_log,
+            access_log_class=AccessLogger,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            shutdown_timeout=_DRAIN_SECONDS,
+        )
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        return _Server(server.request_handler, request_factory=server.request_factory, **server._kwargs)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ServeError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        raise ServeError(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+
+
+async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event) -> None:
+    """Serves on a socket in this process until told to stop, then finishes the requests in flight."""
+    runner = Runner(create_app(database_url))
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+async def serve_in_processes(
+    database_url: str, listener: socket.socket, stopped: asyncio.Event, workers: int, log_level: str
+) -> None:
+    """Serves in several processes that accept from one socket; one that dies is replaced."""
+    running = [_start_worker(database_url, listener, log_level) for _ in range(workers)]
+    try:
+        while not stopped.is_set():
+            await _first_to_end(running, stopped)
+            for place, worker in enumerate(running):
+                if not stopped.is_set() and not worker.is_alive():
+                    log.error("a worker process died, replacing it", extra={"exit_status": worker.exitcode})
+                    # Not in a tight loop, should it be that none can start.
+                    await asyncio.sleep(0.1)
+                    running[place] = _start_worker(database_url, listener, log_level)
+    finally:
+        for worker in running:
+            worker.terminate()
+        for worker in running:
+            await asyncio.to_thread(worker.join)
+
+
+async def _first_to_end(workers: list[BaseProcess], stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for worker in workers:
+        loop.add_reader(worker.sentinel, ended.set)
+    waits = [asyncio.ensure_future(event.wait()) for event in (ended, stopped)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    for worker in workers:
+        loop.remove_reader(worker.sentinel)
+
+
+def _start_worker(database_url: str, listener: socket.socket, log_level: str) -> BaseProcess:
+    # spawn: a fork of a process that runs an event loop would share its file descriptors with it.
+    worker = multiprocessing.get_context("spawn").Process(
+        target=_run_worker, args=(database_url, listener, log_level), daemon=True
+    )
+    worker.start()
+    return worker
+
+
+def _run_worker(database_url: str, listener: socket.socket, log_level: str) -> None:
+    logs.configure(log_level)
+
+    async def work() -> None:
+        with stop_on_signals() as stopped:
+            parent = multiprocessing.parent_process()
+            assert parent is not None
+            # Killed without a word to us: there is nobody left who would stop us, or restart the database.
+            asyncio.get_running_loop().add_reader(parent.sentinel, stopped.set)
+            await serve(database_url, listener, stopped)
+
+    eventloop.run(work())
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
