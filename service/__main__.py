@@ -92,6 +92,7 @@ async def _migrate(settings: Config, _: argparse.Namespace) -> int:
 async def _verify(settings: Config, _: argparse.Namespace) -> int:
     wallets = broken = 0
     async with _database(settings) as url:
+        await database.check(url)
         connection = await database.connect(url)
         try:
             async for wallet_id in database.every_wallet(connection):
@@ -118,8 +119,8 @@ async def _psql(settings: Config, arguments: argparse.Namespace) -> int:
             # Not in the arguments: those are for all users of a machine to read.
             environment["PGPASSWORD"] = unquote(parts.password)
             parts = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1))
-        own = settings.database_url is None or shutil.which("psql") is None
-        psql = embedded.binaries() / "psql" if own else "psql"
+        installed = shutil.which("psql") if settings.database_url is not None else None
+        psql = installed or embedded.binaries() / "psql"
         # Ctrl+C is psql's to handle: it ends a query there, not this process.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -138,6 +139,8 @@ async def _database(settings: Config) -> AsyncIterator[str]:
         yield settings.database_url
     else:
         async with embedded.running(settings.data_dir) as postgres:
+            if postgres.is_new:
+                await deploy.migrate(postgres.url)
             yield postgres.url
 
 

@@ -56,8 +56,10 @@ def setup(app: web.Application) -> None:
         ("GET", "/api/wallets/{wallet_id}/operations", list_operations),
         ("GET", "/api/wallets/{wallet_id}/operations/{operation_id}", get_operation),
     ):
-        app.router.add_route(method, path, handler)
-        app.router.add_route(method, f"{path}/", handler)
+        # A plain `{wallet_id}` would not match an id in braces.
+        pattern = path.replace("_id}", "_id:[^/]+}")
+        app.router.add_route(method, pattern, handler)
+        app.router.add_route(method, f"{pattern}/", handler)
 
 
 async def get_balance(request: web.Request) -> web.Response:
@@ -212,7 +214,13 @@ async def _body(request: web.Request, decode: Any) -> Any:
         return decode(content)
     except TimeoutError:
         raise Problem(
-            errors.REQUEST_TIMEOUT, f"the body did not arrive within {_READ_SECONDS:.0f} s", {"Connection": "close"}
+            errors.REQUEST_TIMEOUT, f"the body did not arrive within {_READ_SECONDS:g} s", closes_connection=True
+        ) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Problem(
+            errors.INVALID_REQUEST,
+            "the body cannot be read: it was broken off, or is not in its Content-Encoding",
+            closes_connection=True,
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise Problem(errors.INVALID_REQUEST, f"the body has to be a JSON object: {exc}") from None
@@ -230,7 +238,7 @@ def _amount(value: object) -> int:
 
 
 def _text(value: str, refusal: errors.Entry) -> str:
-    """A text that PostgreSQL can hold: no NUL, and no lone surrogates, which a broken percent-encoding becomes."""
+    """A text that PostgreSQL can hold: no NUL, and no lone surrogates, which aiohttp without its C parser makes."""
     try:
         value.encode()
     except UnicodeEncodeError:

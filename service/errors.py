@@ -81,15 +81,18 @@ _UNAVAILABLE = ("08", "53", "57P", "40", "57014", "55P03", "25006")
 class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
     """A refusal, raised anywhere below a handler and answered as `application/problem+json`."""
 
-    def __init__(self, entry: Entry, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, entry: Entry, detail: str, headers: Mapping[str, str] | None = None, *, closes_connection: bool = False
+    ) -> None:
         super().__init__(detail)
         self.entry = entry
         self.detail = detail
         self.headers = headers or {}
+        self.closes_connection = closes_connection
 
     def response(self) -> web.Response:
         """The answer to the caller."""
-        return web.Response(
+        response = web.Response(
             status=self.entry.status,
             headers=self.headers,
             content_type="application/problem+json",
@@ -103,6 +106,9 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
                 }
             ),
         )
+        if self.closes_connection:
+            response.force_close()
+        return response
 
 
 def database_unavailable() -> Problem:

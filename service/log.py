@@ -1,5 +1,6 @@
 """Structured logs: a JSON object a line on standard output."""
 
+import json
 import logging
 import sys
 import time
@@ -22,7 +23,10 @@ class JsonFormatter(logging.Formatter):
         entry.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(entry, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(entry, enc_hook=str).decode()
+        except UnicodeEncodeError:  # a lone surrogate, as in a path that is not UTF-8: a line is never lost
+            return json.dumps(entry, default=str)
 
 
 def configure(level: str) -> None:

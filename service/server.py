@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_protocol import RequestHandler
 
 from service import errors, eventloop
@@ -69,11 +73,25 @@ class _Protocol(RequestHandler):
     ) -> web.StreamResponse:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
-        first_line = (message or "").split("\n", 1)[0].rstrip(":")
-        response = Problem(errors.INVALID_REQUEST, f"this is no HTTP request: {first_line}").response()
-        response.headers["X-Request-ID"] = new_request_id()
+        if isinstance(exc, ContentEncodingError):
+            problem = Problem(errors.UNSUPPORTED_MEDIA_TYPE, "the body is in a Content-Encoding that is not known here")
+        else:
+            first_line = (message or "").split("\n", 1)[0].rstrip(":")
+            problem = Problem(errors.INVALID_REQUEST, f"this is no valid HTTP request: {first_line}")
+        response = _refused_below_the_application(problem)
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        # A body that turns out to be broken after its request was answered: nobody's defect here.
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
+
+def _refused_below_the_application(problem: Problem) -> web.Response:
+    response = problem.response()
+    response.headers["X-Request-ID"] = new_request_id()
+    return response
 
 
 class _Server(web.Server):
@@ -95,7 +113,14 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return _Server(server.request_handler, request_factory=server.request_factory, **server._kwargs)
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await server.request_handler(request)
+            except web.HTTPException as exc:  # an Expect header, which aiohttp refuses before any middleware runs
+                return _refused_below_the_application(errors.from_framework(exc))
+
+        return _Server(handle, request_factory=server.request_factory, **server._kwargs)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -103,8 +128,12 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (socket.gaierror, UnicodeError) as exc:  # UnicodeError: 'a..b' cannot even be asked for
+        raise ServeError(f"cannot listen on {host!r}: {exc}") from exc
     except OSError as exc:
-        raise ServeError(f"cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+        # Not its own text, which says the address again.
+        reason = os.strerror(exc.errno) if exc.errno else exc
+        raise ServeError(f"cannot listen on {host} port {port}: {reason}") from exc
 
 
 async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event) -> None:
@@ -133,6 +162,8 @@ async def serve_in_processes(
                     await asyncio.sleep(0.1)
                     running[place] = _start_worker(database_url, listener, log_level)
     finally:
+        # While one process has it open, new connections would be taken in, only to be dropped at the end.
+        listener.close()
         for worker in running:
             worker.terminate()
         for worker in running:
@@ -157,7 +188,14 @@ def _start_worker(database_url: str, listener: socket.socket, log_level: str) ->
     worker = multiprocessing.get_context("spawn").Process(
         target=_run_worker, args=(database_url, listener, log_level), daemon=True
     )
-    worker.start()
+    # Ctrl+C in a terminal goes to them too. They stop when we say so, not in the middle of what they import.
+    # (The first process would otherwise start this one on its way, which unblocks the signal again.)
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        worker.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     return worker
 
 

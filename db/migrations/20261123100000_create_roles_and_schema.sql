@@ -4,19 +4,16 @@
 -- database of the same server, or by an administrator where the migrating user may not create roles.
 do $$
 declare
+    v_roles constant text[] := array['wallet_owner', 'wallet_app', 'wallet_reader'];
     v_role text;
 begin
-    foreach v_role in array array['wallet_owner', 'wallet_app', 'wallet_reader'] loop
+    foreach v_role in array v_roles loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             begin
                 execute format('create role %I nologin', v_role);
             exception
                 when duplicate_object or unique_violation then
                     null; -- another database of this server is migrating at the same moment
-                when insufficient_privilege then
-                    raise exception 'role % is missing and % may not create it', v_role, current_user
-                        using hint = format('as an administrator: create role %I nologin; grant %I to %I;',
-                            v_role, v_role, current_user);
             end;
         end if;
         -- A user that is no superuser has to be a member of the owner to create what the owner will own, and of
@@ -25,6 +22,20 @@ begin
             execute format('grant %I to current_user', v_role);
         end if;
     end loop;
+exception
+    when insufficient_privilege then
+        -- In the message, because dbmate does not show hints.
+        raise exception '% may not create or may not grant the roles of the wallets; an administrator can: %',
+            current_user,
+            concat(
+                (
+                    select string_agg(format('create role %I nologin; ', r.name), '' order by r.place)
+                    from unnest(v_roles) with ordinality as r (name, place)
+                    where not exists (select from pg_catalog.pg_roles as p where p.rolname = r.name)
+                ),
+                format('grant %s to %I;', array_to_string(v_roles, ', '), current_user)
+            )
+            using errcode = 'insufficient_privilege';
 end;
 $$;
 
