@@ -1,0 +1,289 @@
+"""Whatever a caller may send: taken exactly when the rules of the API say so, refused as a problem otherwise."""
+
+import base64
+import json
+import re
+import string
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from . import MAX_AMOUNT, Answer, Call, Connect, Exchange, assert_problem, get, post
+
+anything = settings(
+    max_examples=150,
+    deadline=None,
+    # Each example makes what it needs, or only reads.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+TEXTS = st.text() | st.text(st.characters(), max_size=5)  # the latter with lone surrogates too
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+DIGITS = st.text(st.characters(categories=["Nd", "Nl", "No"]), min_size=1, max_size=20)
+NEAR_THE_LIMITS = st.sampled_from([0, 1, MAX_AMOUNT, MAX_AMOUNT + 1, 2**64, 10**18, 10**19]).flatmap(
+    lambda limit: st.integers(limit - 2, limit + 2)
+)
+AMOUNTS = st.one_of(
+    JSON_VALUES.map(json.dumps),
+    NEAR_THE_LIMITS.map(str),
+    NEAR_THE_LIMITS.map(lambda amount: f'"{amount}"'),
+    st.integers(0, 10**25).map(lambda amount: f'"{amount:021d}"'[:-1] + '"'),
+    st.from_regex(r'"?[-+ 0]{0,2}[0-9]{0,20}([.][0-9]{0,3})?([eE][-+]?[0-9]{1,3})?[ \n_]?"?', fullmatch=True),
+    DIGITS.map(json.dumps),
+    st.text(string.digits, min_size=1, max_size=21).map(json.dumps),
+)
+
+
+def amount_of(token: str) -> int | None:
+    """What the rule says: a JSON integer, or a JSON string of 1 to 19 ASCII digits, from 1 to the maximum."""
+    token = token.strip(" \t\r\n")
+    if not re.fullmatch(r"0|[1-9][0-9]*", token):
+        try:
+            text = json.loads(token)
+        except ValueError:
+            return None
+        if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,19}", text):
+            return None
+        token = text
+    return int(token) if 1 <= int(token) <= MAX_AMOUNT else None
+
+
+def assert_refused(answer: Answer, *codes: str) -> None:
+    """A refusal for one of these reasons, which the caller could have avoided."""
+    assert answer.json["code"] in codes, answer
+    assert 400 <= answer.status < 500
+    assert_problem(answer, answer.status, answer.json["code"])
+
+
+async def new_wallet(call: Call) -> str:
+    return str((await call("POST", "/api/wallets/", json={})).json["id"])
+
+
+async def history(call: Call, wallet: str) -> tuple[int, list[dict[str, Any]]]:
+    balance = (await call("GET", f"/api/wallets/{wallet}/")).json["balance"]
+    return balance, (await call("GET", f"/api/wallets/{wallet}/operations/")).json["items"]
+
+
+@anything
+@given(token=AMOUNTS)
+async def test_an_amount_is_taken_exactly_when_it_is_one(call: Call, token: str) -> None:
+    wallet = await new_wallet(call)
+    answer = await call(
+        "POST",
+        f"/api/wallets/{wallet}/operation",
+        data=f'{{"operation_type":"DEPOSIT","amount":{token}}}'.encode("utf-8", "surrogatepass"),
+        headers={"Content-Type": "application/json"},
+    )
+    balance, operations = await history(call, wallet)
+    amount = amount_of(token)
+    if amount is None:
+        assert_refused(answer, "invalid_amount", "invalid_request")
+        assert (balance, operations) == (0, [])
+    else:
+        assert (answer.status, answer.json["amount"], answer.json["new_balance"]) == (201, str(amount), str(amount))
+        assert (balance, [each["amount"] for each in operations]) == (amount, [str(amount)])
+
+
+@anything
+@given(
+    text=st.one_of(
+        JSON_VALUES.map(json.dumps),
+        st.sampled_from(["DEPOSIT", "WITHDRAW", "deposit", "DEPOSIT ", "WITHDRAW\0", "ﬁ", "'; --"]).map(json.dumps),
+    )
+)
+async def test_a_type_is_taken_exactly_when_there_is_such_an_operation(call: Call, text: str) -> None:
+    wallet = await new_wallet(call)
+    await call("POST", f"/api/wallets/{wallet}/operation", json={"operation_type": "DEPOSIT", "amount": 3})
+    answer = await call(
+        "POST",
+        f"/api/wallets/{wallet}/operation",
+        data=f'{{"operation_type":{text},"amount":1}}',
+        headers={"Content-Type": "application/json"},
+    )
+    balance, operations = await history(call, wallet)
+    expected = {"DEPOSIT": 4, "WITHDRAW": 2}
+    given_type = json.loads(text)
+    if isinstance(given_type, str) and given_type in expected:
+        assert (answer.status, balance, len(operations)) == (201, expected[given_type], 2)
+    else:
+        assert_refused(answer, "invalid_operation_type", "invalid_request")
+        assert (balance, len(operations)) == (3, 1)
+
+
+@anything
+@given(body=st.binary() | JSON_VALUES.map(json.dumps).map(str.encode))
+async def test_any_body_is_answered(call: Call, body: bytes) -> None:
+    wallet = await new_wallet(call)
+    path = f"/api/wallets/{wallet}/operation"
+    answer = await call("POST", path, data=body, headers={"Content-Type": "application/json"})
+    assert_refused(answer, "invalid_operation_type", "invalid_amount", "invalid_request")
+    assert await history(call, wallet) == (0, [])
+
+
+@anything
+@given(
+    text=st.one_of(
+        JSON_VALUES.map(json.dumps),
+        st.text(st.characters(codec="utf-8"), min_size=195, max_size=205).map(json.dumps),
+    )
+)
+async def test_a_name_is_kept_to_the_letter_or_refused(call: Call, text: str) -> None:
+    answer = await call(
+        "POST", "/api/wallets/", data=f'{{"name":{text}}}', headers={"Content-Type": "application/json"}
+    )
+    name = json.loads(text)
+    if answer.status == 201:
+        assert answer.json["name"] == name
+        assert (await call("GET", answer.headers["location"])).content == answer.content
+    else:
+        assert_refused(answer, "invalid_name", "invalid_request")
+    is_readable = isinstance(name, str) and 1 <= len(name) <= 200 and not re.search("[\0-\x1f\x7f\ud800-\udfff]", name)
+    if name is None or (is_readable and re.search(r"\w", name)):
+        assert answer.status == 201
+    elif not is_readable:
+        assert answer.status == 400
+
+
+@anything
+@given(value=JSON_VALUES | st.sampled_from(["RUB", "EUR", "USD", "rub", "XXX"]) | st.text(string.ascii_uppercase))
+async def test_a_currency_is_taken_exactly_when_it_is_in_the_list(
+    call: Call, app_connection: asyncpg.Connection, owner_connection: asyncpg.Connection, value: object
+) -> None:
+    known = [row["code"] for row in await owner_connection.fetch("select code from wallet.currencies")]
+    answer = await call(
+        "POST",
+        "/api/wallets/",
+        data=json.dumps({"currency": value}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    if value in known:
+        assert (answer.status, answer.json["currency"]) == (201, value)
+    else:
+        assert_refused(answer, "invalid_currency", "invalid_request")
+
+
+LISTS = st.sampled_from(["/api/wallets/", "/api/wallets/{}/operations/"])
+CURSORS = st.one_of(
+    TEXTS,
+    TEXTS.map(lambda text: base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")),
+    st.integers().map(lambda seq: base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")),
+    st.tuples(st.datetimes().map(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")), st.uuids()).map(
+        lambda parts: base64.urlsafe_b64encode(" ".join(map(str, parts)).encode()).decode().rstrip("=")
+    ),
+)
+
+
+def query(name: str, value: str) -> str:
+    return f"{name}={quote(value, safe='', errors='surrogatepass')}"
+
+
+@anything
+@given(path=LISTS, limit=st.integers(-2, 1002).map(str) | DIGITS | TEXTS)
+async def test_a_limit_is_taken_exactly_when_it_is_one(exchange: Exchange, wallet: str, path: str, limit: str) -> None:
+    answer = await exchange(get(f"{path.format(wallet)}?{query('limit', limit)}"))
+    if re.fullmatch(r"[0-9]{1,4}", limit) and 1 <= int(limit) <= 1000:
+        assert answer.status == 200
+    else:
+        assert_refused(answer, "invalid_limit")
+
+
+@anything
+@given(path=LISTS, cursor=CURSORS)
+async def test_any_cursor_is_answered(exchange: Exchange, wallet: str, path: str, cursor: str) -> None:
+    answer = await exchange(get(f"{path.format(wallet)}?{query('cursor', cursor)}"))
+    if answer.status != 200:
+        assert_refused(answer, "invalid_request")
+
+
+@anything
+@given(name=st.sampled_from(["q", "status", "currency"]), value=TEXTS)
+async def test_any_filter_is_answered(exchange: Exchange, name: str, value: str) -> None:
+    answer = await exchange(get(f"/api/wallets/?{query(name, value)}"))
+    if "\0" in value:
+        assert_refused(answer, "invalid_request")
+    else:
+        assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+HEADER_VALUES = st.one_of(
+    st.text(st.characters(codec="latin-1", exclude_characters="\r\n")),
+    st.text(string.digits + string.ascii_letters + string.punctuation),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=120, max_size=260),
+)
+
+
+def visible_ascii(value: str, most: int) -> bool:
+    """What is left of a header's value once HTTP has taken the blanks around it."""
+    return re.fullmatch(f"[!-~]{{1,{most}}}", value.strip(" \t")) is not None
+
+
+@anything
+@given(key=HEADER_VALUES)
+async def test_a_key_is_taken_exactly_when_it_is_one(call: Call, exchange: Exchange, key: str) -> None:
+    wallet = await new_wallet(call)
+    body = b'{"operation_type":"DEPOSIT","amount":1}'
+    answer = await exchange(post(f"/api/wallets/{wallet}/operation", body, f"Idempotency-Key: {key}"))
+    balance, operations = await history(call, wallet)
+    if visible_ascii(key, 255):
+        assert answer.status == 201
+        assert (balance, [each["idempotency_key"] for each in operations]) == (1, [key.strip(" \t")])
+    else:
+        # The latter when it cannot be in a header at all.
+        assert_refused(answer, "invalid_idempotency_key", "invalid_request")
+        assert (balance, operations) == (0, [])
+
+
+@anything
+@given(given_id=HEADER_VALUES)
+async def test_a_request_id_comes_back_exactly_when_it_is_one(exchange: Exchange, given_id: str) -> None:
+    answer = await exchange(get("/health/live", f"X-Request-ID: {given_id}"))
+    if visible_ascii(given_id, 128):
+        assert answer.headers["x-request-id"] == given_id.strip(" \t")
+    else:
+        assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
+
+
+SEGMENTS = st.lists(
+    st.one_of(
+        st.integers(0, 255).map(lambda octet: f"%{octet:02X}"),
+        st.sampled_from(["%", "%z", "%0", ".", "..", ";", "{", "}", "@", ":", "+", "*", "a", "0", "-", "%2F", "%00"]),
+    ),
+    min_size=1,
+).map("".join)
+
+
+@anything
+@given(template=st.sampled_from(["{}", "{}/", "{}/details", "{}/operations", "{}/operations/{}"]), segment=SEGMENTS)
+async def test_any_path_is_answered(exchange: Exchange, template: str, segment: str) -> None:
+    answer = await exchange(get(f"/api/wallets/{template.format(segment, segment)}"))
+    assert_refused(answer, "wallet_not_found", "operation_not_found")
+    assert answer.status == 404
+
+
+@anything
+@given(content=st.binary(min_size=1).map(lambda content: content + b"\r\n\r\n"))
+async def test_any_bytes_are_answered_or_the_connection_ends(connect: Connect, content: bytes) -> None:
+    wire = await connect()
+    await wire.send(content)
+    wire.writer.write_eof()
+    received = await wire.end()
+    assert received == b"" or b'"code":"invalid_request"' in received
+    await wire.close()
+
+
+@pytest.mark.parametrize("token", ['"1"', "1", f'"{MAX_AMOUNT}"'])
+def test_the_rule_that_the_amounts_are_held_against_knows_amounts(token: str) -> None:
+    assert amount_of(token) == int(token.strip('"'))
+
+
+@pytest.mark.parametrize("token", ["0", '"0"', "1.0", "1e1", "-1", '"+1"', '" 1"', "true", "null", '"٣"', "01", "1 1"])
+def test_the_rule_that_the_amounts_are_held_against_knows_others(token: str) -> None:
+    assert amount_of(token) is None

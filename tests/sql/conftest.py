@@ -1,0 +1,64 @@
+"""A wallet to act on, and the proof that what was refused has changed nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from . import Apply, ReadState, Refused, State
+
+
+@pytest.fixture
+async def wallet_id(app_connection: asyncpg.Connection) -> UUID:
+    """An empty, active wallet."""
+    return UUID(str(await app_connection.fetchval("select id from wallet.create_wallet()")))
+
+
+@pytest.fixture
+def apply(app_connection: asyncpg.Connection) -> Apply:
+    """Calls apply_operation: `await apply(wallet_id, "DEPOSIT", 100, "key")`."""
+
+    async def call(wallet_id: UUID | None, operation_type: str | None, amount: int | None, *key: str) -> asyncpg.Record:
+        arguments = (wallet_id, operation_type, amount, *key)
+        places = ", ".join(f"${place}" for place, _ in enumerate(arguments, 1))
+        return await app_connection.fetchrow(f"select * from wallet.apply_operation({places})", *arguments)
+
+    return call
+
+
+@pytest.fixture
+def state(owner_connection: asyncpg.Connection) -> ReadState:
+    """Reads every wallet and every operation."""
+
+    async def read() -> State:
+        return State(
+            await owner_connection.fetch("select * from wallet.wallets order by id"),
+            await owner_connection.fetch("select * from wallet.operations order by wallet_id, seq"),
+        )
+
+    return read
+
+
+@pytest.fixture
+def refused(state: ReadState) -> Refused:
+    """Expects what is done inside to be refused with an SQLSTATE, and to have changed nothing."""
+
+    @asynccontextmanager
+    async def expect(sqlstate: str) -> AsyncIterator[None]:
+        before = await state()
+        with pytest.raises(asyncpg.PostgresError) as refusal:
+            yield
+        assert refusal.value.sqlstate == sqlstate
+        assert await state() == before
+
+    return expect
+
+
+@pytest.fixture
+async def superuser_connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that no trigger and no grant holds back."""
+    connection = await asyncpg.connect(database_url, server_settings={"session_replication_role": "replica"})
+    yield connection
+    await connection.close()

@@ -1,0 +1,548 @@
+"""The service in processes of its own on the embedded PostgreSQL: starting, stopping, being killed, coming back.
+
+Nothing here is timed: what is waited for is seen, and the deadline is one for a machine that is very slow.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from service.embedded import EmbeddedPostgres
+
+_T = TypeVar("_T")
+DEADLINE = 90.0
+CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS")
+
+Wallets = Callable[..., Awaitable[tuple[int, str, str]]]
+Launch = Callable[..., Awaitable["Service"]]
+
+
+@dataclass
+class Service:
+    """A `wallets serve`, and its address once it has said that."""
+
+    process: asyncio.subprocess.Process
+    data_dir: Path
+    address: str = ""
+
+    def client(self) -> aiohttp.ClientSession:
+        # A connection per request: one that is kept would belong to one worker.
+        return aiohttp.ClientSession(self.address, connector=aiohttp.TCPConnector(force_close=True, limit=0))
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of the superuser to its database."""
+        return await asyncpg.connect(EmbeddedPostgres(self.data_dir).url)
+
+    def postgres(self) -> int:
+        return int((self.data_dir / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def children(self) -> set[int]:
+        pids = (int(directory.name) for directory in Path("/proc").glob("[0-9]*"))
+        return {pid for pid in pids if _stat(pid)[1:2] == [str(self.process.pid)]}
+
+    def workers(self) -> set[int]:
+        """Those of the processes that it runs, dead ones aside."""
+        return {pid for pid in self.children() if b"spawn_main" in _command(pid)}
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Asks it to stop; gives its exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        return await within(self.process.wait())
+
+    async def kill(self) -> None:
+        """Kills it, and waits until what it leaves behind has ended by itself."""
+        self.process.send_signal(signal.SIGSTOP)  # so that it makes no more children
+        await until(lambda: _stat(self.process.pid)[0] in "TZ")
+        children = self.children()
+        self.process.kill()
+        await within(self.process.wait())
+        for pid in children:
+            await has_ended(pid)
+
+
+def _stat(pid: int) -> list[str]:
+    """A process's state and its parent's pid; nothing when it is gone."""
+    try:
+        # The program's name comes before, in parentheses, and may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+async def within(awaited: Awaitable[_T]) -> _T:
+    return await asyncio.wait_for(awaited, DEADLINE)
+
+
+async def until(condition: Callable[[], Awaitable[object] | object]) -> None:
+    """Returns once something is seen to be so."""
+    async with asyncio.timeout(DEADLINE):
+        while not (await seen if inspect.isawaitable(seen := condition()) else seen):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def has_ended(pid: int) -> None:
+    """Returns once a process, not necessarily a child of ours, has ended."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(process, ended.set)
+    try:
+        await within(ended.wait())
+    finally:
+        asyncio.get_running_loop().remove_reader(process)
+        os.close(process)
+
+
+def environment(**given: object) -> dict[str, str]:
+    """That of this process, without anything that configures the service, and what is given."""
+    own = {name: text for name, text in os.environ.items() if name not in CONFIGURATION and "POSTGRES" not in name}
+    return own | {name: str(value) for name, value in given.items()}
+
+
+@pytest.fixture
+def wallets(tmp_path: Path) -> Wallets:
+    """Runs a command to its end: `await wallets("verify", DATA_DIR=…)`; gives its status, output and errors."""
+
+    async def run(*arguments: str, **configuration: object) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service", *arguments),
+            cwd=tmp_path,  # where no .env is
+            env=environment(**configuration),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            output, errors = await within(process.communicate())
+        except BaseException:
+            process.kill()
+            raise
+        assert process.returncode is not None
+        return process.returncode, output.decode(), errors.decode()
+
+    return run
+
+
+@pytest.fixture
+async def launch(tmp_path: Path, data_dir: Path) -> AsyncIterator[Launch]:
+    """Begins to start the service on a directory, on a free port: `await launch(WORKERS=2)`."""
+    launched: list[Service] = []
+
+    async def start(**configuration: object) -> Service:
+        with (tmp_path / "service.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "service", "serve"),
+                cwd=tmp_path,
+                env=environment(**({"DATA_DIR": data_dir, "PORT": 0} | configuration)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        service = Service(process, Path(str(configuration.get("DATA_DIR", data_dir))))
+        launched.append(service)
+        return service
+
+    yield start
+    for service in launched:
+        if service.process.returncode is None:
+            await service.kill()
+
+
+@pytest.fixture
+def serve(launch: Launch) -> Launch:
+    """The same, and waits until it says where it serves."""
+
+    async def start(**configuration: object) -> Service:
+        service = await launch(**configuration)
+        assert service.process.stderr is not None
+        greeting = (await within(service.process.stderr.readline())).decode()
+        assert " serving on " in greeting, greeting + (await service.process.stderr.read()).decode()
+        service.address = greeting.split(" serving on ")[1].split(",")[0]
+        return service
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose PostgreSQL is migrated and stopped."""
+    if "TEST_DATABASE_URL" in os.environ:
+        pytest.skip("tests the embedded PostgreSQL, which the run without TEST_DATABASE_URL does")
+    if sys.platform != "linux":
+        pytest.skip("looks into /proc")
+    directory = tmp_path_factory.mktemp("migrated") / "data"
+    subprocess.run(
+        [sys.executable, "-m", "service", "migrate"],
+        cwd=directory.parent,
+        env=environment(DATA_DIR=directory),
+        timeout=DEADLINE,
+        check=True,
+    )
+    return directory
+
+
+@pytest.fixture
+def data_dir(migrated: Path, tmp_path: Path) -> Path:
+    """A copy of it, at a path that asks for trouble."""
+    directory = tmp_path / "my 'wallets' – 100% ü?&#"
+    # As root, it belongs to another user, and has to go on doing so.
+    subprocess.run(["cp", "-a", migrated, directory], check=True)
+    return directory
+
+
+async def create_wallet(client: aiohttp.ClientSession) -> str:
+    async with client.post("/api/wallets/", json={}) as response:
+        wallet: dict[str, Any] = await response.json()
+        assert response.status == 201, wallet
+        return str(wallet["id"])
+
+
+async def deposit(client: aiohttp.ClientSession, wallet_id: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
+    async with client.post(
+        f"/api/wallets/{wallet_id}/operation",
+        json={"operation_type": "DEPOSIT", "amount": 1},
+        headers={"Idempotency-Key": key or uuid4().hex},
+    ) as response:
+        return response.status, await response.json()
+
+
+async def ledger(client: aiohttp.ClientSession, wallet_id: str) -> dict[str, str]:
+    """All operations of a wallet: the id of each by its key."""
+    found: dict[str, str] = {}
+    cursor: dict[str, str] | None = {}
+    while cursor is not None:
+        async with client.get(f"/api/wallets/{wallet_id}/operations/", params={"limit": "1000", **cursor}) as response:
+            page = await response.json()
+        found |= {item["idempotency_key"]: item["operation_id"] for item in page["items"]}
+        cursor = page["next_cursor"] and {"cursor": page["next_cursor"]}
+    return found
+
+
+@pytest.mark.parametrize(("number", "workers"), [("SIGINT", 1), ("SIGTERM", 1), ("SIGTERM", 2)])
+async def test_a_signal_stops_it_once_the_request_in_flight_is_answered(
+    serve: Launch, number: str, workers: int
+) -> None:
+    service = await serve(WORKERS=workers)
+    postgres = service.postgres()
+    async with service.client() as client:
+        wallet_id = await create_wallet(client)
+        other = await service.connect()
+        async with other.transaction():
+            await other.execute("select from wallet.wallets where id = $1 for no key update", wallet_id)
+            answer = asyncio.create_task(deposit(client, wallet_id))
+            await until(lambda: other.fetchval("select exists (select from pg_locks where not granted)"))
+            service.process.send_signal(signal.Signals[number])
+
+            async def is_closed() -> bool:
+                try:
+                    async with client.get("/health/live"):
+                        return False
+                except aiohttp.ClientConnectorError:
+                    return True
+                except aiohttp.ClientError:  # it had not been accepted yet when the socket was closed
+                    return False
+
+            await until(is_closed)
+            assert service.process.returncode is None
+        await other.close()
+        status, operation = await within(answer)
+    assert (status, operation["new_balance"]) == (201, "1")
+    assert await within(service.process.wait()) == 0
+    await has_ended(postgres)
+    assert not (service.data_dir / "postgres" / "postmaster.pid").exists()
+    assert "database system is shut down" in (service.data_dir / "postgres.log").read_text()
+
+
+async def test_a_signal_while_it_starts_stops_it_too(launch: Launch, data_dir: Path) -> None:
+    service = await launch()
+    await until(service.children)
+    assert await service.stop() == 0
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+async def test_killed_while_it_starts_it_leaves_no_process(launch: Launch) -> None:
+    for moment in range(4):
+        service = await launch()
+        await until(service.children)
+        await asyncio.sleep(moment * 0.005)  # a little further each time
+        await service.kill()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_ctrl_c_stops_it_without_a_word(serve: Launch, workers: int) -> None:
+    service = await serve(WORKERS=workers)
+    await until(lambda: workers == 1 or len(service.workers()) == workers)  # and are far from ready
+    os.killpg(service.process.pid, signal.SIGINT)
+    assert await within(service.process.wait()) == 0
+    assert service.process.stderr is not None
+    assert [line.split()[0] for line in (await service.process.stderr.read()).splitlines()] == [b"Try:", b"Stop:"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_killed_it_leaves_no_process_and_the_next_one_has_every_operation(serve: Launch, workers: int) -> None:
+    service = await serve(WORKERS=workers)
+    async with service.client() as client:
+        wallet_id = await create_wallet(client)
+        keys = [f"key-{number}" for number in range(20)]
+        answers = await asyncio.gather(*(deposit(client, wallet_id, key) for key in keys))
+    # PostgreSQL; the workers and what multiprocessing runs beside them
+    await until(lambda: len(service.children()) == (1 if workers == 1 else 4))
+    await service.kill()
+
+    service = await serve()
+    async with service.client() as client:
+        assert await ledger(client, wallet_id) == {
+            key: operation["operation_id"] for key, (_, operation) in zip(keys, answers, strict=True)
+        }
+    assert "automatic recovery in progress" not in (service.data_dir / "postgres.log").read_text()
+
+
+async def test_a_killed_postgresql_is_started_again(serve: Launch) -> None:
+    service = await serve()
+    async with service.client() as client:
+        wallet_id = await create_wallet(client)
+        assert (await deposit(client, wallet_id, "before"))[0] == 201
+        for _ in range(2):
+            killed = service.postgres()
+            os.kill(killed, signal.SIGKILL)
+            await has_ended(killed)
+
+            async def is_answered() -> bool:
+                status, answer = await deposit(client, wallet_id, "after")
+                assert (status, answer.get("code")) in ((201, None), (503, "database_unavailable")), answer
+                return status == 201
+
+            await until(is_answered)
+            assert service.postgres() != killed
+            async with client.get("/health/ready") as response:
+                assert response.status == 200
+        assert set(await ledger(client, wallet_id)) == {"before", "after"}
+    assert await service.stop() == 0
+
+
+async def test_when_both_are_killed_under_load_no_acknowledged_operation_is_lost(
+    serve: Launch, wallets: Wallets
+) -> None:
+    service = await serve()
+    acknowledged: dict[str, tuple[str, str]] = {}
+    unanswered: dict[str, str] = {}
+    enough = asyncio.Event()
+
+    async def load(client: aiohttp.ClientSession, depositor: int, wallet_id: str) -> None:
+        for number in itertools.count():
+            key = f"{depositor}-{number}"
+            unanswered[key] = wallet_id
+            try:
+                status, answer = await deposit(client, wallet_id, key)
+            except (aiohttp.ClientError, OSError):
+                return
+            assert status in (201, 503), answer
+            if status == 201:
+                del unanswered[key]
+                acknowledged[key] = (wallet_id, answer["operation_id"])
+                if len(acknowledged) == 500:
+                    enough.set()
+
+    async with service.client() as client:
+        wallet_ids = [await create_wallet(client) for _ in range(3)]
+        depositors = [asyncio.create_task(load(client, number, wallet_ids[number % 3])) for number in range(24)]
+        await within(enough.wait())
+        os.kill(service.postgres(), signal.SIGKILL)
+        await service.kill()
+        await within(asyncio.gather(*depositors))
+
+    service = await serve()
+    assert "automatic recovery in progress" in (service.data_dir / "postgres.log").read_text()
+    async with service.client() as client:
+        found = {wallet_id: await ledger(client, wallet_id) for wallet_id in wallet_ids}
+        assert all(found[wallet_id].get(key) == given for key, (wallet_id, given) in acknowledged.items())
+        for key, wallet_id in unanswered.items():
+            # Whoever got no answer asks again under the same key: applied once, then or now.
+            status, answer = await deposit(client, wallet_id, key)
+            assert (status, found[wallet_id].get(key, answer["operation_id"])) == (201, answer["operation_id"])
+        for wallet_id in wallet_ids:
+            async with client.get(f"/api/wallets/{wallet_id}/") as response:
+                keys = {key for key, (owner, _) in acknowledged.items() if owner == wallet_id}
+                keys |= {key for key, owner in unanswered.items() if owner == wallet_id}
+                assert await response.json() == {"balance": len(keys)}
+    assert await wallets("verify", DATA_DIR=service.data_dir) == (0, "wallets verified: 3, broken: 0\n", "")
+
+
+async def test_every_worker_serves_and_a_killed_one_is_replaced(serve: Launch) -> None:
+    service = await serve(WORKERS=2)
+
+    async def is_answered_without(worker: int) -> None:
+        os.kill(worker, signal.SIGSTOP)
+        await until(lambda: _stat(worker)[0] == "T")
+        async with service.client() as client, client.get("/health/ready") as response:
+            assert response.status == 200
+        os.kill(worker, signal.SIGCONT)
+
+    await until(lambda: len(service.workers()) == 2)
+    first, second = service.workers()
+    await is_answered_without(first)
+    await is_answered_without(second)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: len(service.workers() - {first}) == 2)
+    await is_answered_without(second)
+    assert await service.stop() == 0
+
+
+async def test_a_second_service_on_one_directory_says_so_in_one_line(serve: Launch, wallets: Wallets) -> None:
+    service = await serve()
+    assert await wallets("serve", DATA_DIR=service.data_dir, PORT=0) == (
+        1,
+        "",
+        f"wallets: {service.data_dir} is in use by another service (process {service.process.pid})\n",
+    )
+    async with service.client() as client, client.get("/health/ready") as response:
+        assert response.status == 200
+
+
+async def test_the_commands_work_beside_a_running_service(serve: Launch, wallets: Wallets) -> None:
+    service = await serve()
+    async with service.client() as client:
+        await create_wallet(client)
+    await commands_work(wallets, service.data_dir, number=1)
+    assert service.process.returncode is None
+    async with service.client() as client, client.get("/health/ready") as response:
+        assert response.status == 200
+
+
+async def test_the_commands_work_without_a_running_service(wallets: Wallets, data_dir: Path) -> None:
+    await commands_work(wallets, data_dir, number=0)
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+async def commands_work(wallets: Wallets, data_dir: Path, number: int) -> None:
+    assert await wallets("migrate", DATA_DIR=data_dir) == (0, "The database is up to date.\n", "")
+    assert await wallets("verify", DATA_DIR=data_dir) == (0, f"wallets verified: {number}, broken: 0\n", "")
+    statement = "select count(*) from wallet.list_wallets()"
+    assert await wallets("psql", "--", "-Atc", statement, DATA_DIR=data_dir) == (0, f"{number}\n", "")
+    status, _, errors = await wallets("psql", "--", "-v", "ON_ERROR_STOP=1", "-c", "select oops", DATA_DIR=data_dir)
+    assert (status, "oops" in errors) == (1, True)
+
+
+async def test_the_commands_work_where_no_service_has_ever_run(wallets: Wallets, tmp_path: Path) -> None:
+    if "TEST_DATABASE_URL" in os.environ:
+        pytest.skip("tests the embedded PostgreSQL, which the run without TEST_DATABASE_URL does")
+    directory = tmp_path / "new"
+    assert await wallets("verify", DATA_DIR=directory) == (0, "wallets verified: 0, broken: 0\n", "")
+
+
+async def test_verify_reports_a_tampered_ledger(serve: Launch, wallets: Wallets) -> None:
+    service = await serve()
+    async with service.client() as client:
+        wallet_id = await create_wallet(client)
+        await deposit(client, wallet_id)
+    connection = await service.connect()
+    await connection.execute("set session_replication_role = replica")  # no triggers
+    await connection.execute("update wallet.wallets set balance = 1000000")
+    await connection.close()
+    status, output, errors = await wallets("verify", DATA_DIR=service.data_dir)
+    assert (status, output.splitlines(), errors) == (
+        2,
+        [f"{wallet_id}: balance_exact: expected 1, found 1000000", "wallets verified: 1, broken: 1"],
+        "",
+    )
+
+
+async def test_a_path_too_long_for_a_socket_works(serve: Launch, data_dir: Path) -> None:
+    long = data_dir.with_name("x" * 120)
+    shutil.move(data_dir, long)
+    service = await serve(DATA_DIR=long)
+    async with service.client() as client:
+        await create_wallet(client)
+    socket_dir = Path(parse_qs(urlsplit(EmbeddedPostgres(long).url).query)["host"][0])
+    assert socket_dir.parent == Path(tempfile.gettempdir())
+    assert os.access(socket_dir, os.F_OK)
+    assert await service.stop() == 0
+    assert not os.access(socket_dir, os.F_OK)
+
+
+async def test_a_port_in_use_is_said_in_one_line(wallets: Wallets, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        status, output, errors = await wallets("serve", DATA_DIR=tmp_path / "new", PORT=port)
+    assert (status, output) == (1, "")
+    assert errors == f"wallets: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"PORT": "http"},
+        {"HOST": "a..b"},
+        {"HOST": "no-such-host.invalid"},
+        {"WORKERS": "0"},
+        {"LOG_LEVEL": "loud"},
+        {"DATA_DIR": "/dev/null"},
+        {"DATA_DIR": "/dev/null/data"},
+        {"POSTGRES_DB": "wallets"},
+        {"DATABASE_URL": "sqlite:///wallets"},
+    ],
+    ids=str,
+)
+async def test_nonsense_is_refused_in_one_line(wallets: Wallets, tmp_path: Path, configuration: dict[str, str]) -> None:
+    status, output, errors = await wallets("serve", **{"PORT": 0, "DATA_DIR": tmp_path / "new"} | configuration)
+    assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
+    assert errors.startswith("wallets: ")
+    (value,) = configuration.values()
+    (name,) = configuration
+    assert value in errors or name in errors
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "verify"])
+async def test_an_unreachable_database_is_said_in_one_line(wallets: Wallets, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    url = f"postgres://someone:secret@127.0.0.1:{port}/wallets"
+    status, output, errors = await wallets(command, DATABASE_URL=url, PORT=0)
+    assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
+    assert "refused" in errors
+    assert "secret" not in errors
+
+
+@pytest.mark.parametrize("command", ["serve", "verify"])
+async def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(
+    wallets: Wallets, server_url: str, maintenance: asyncpg.Connection, command: str
+) -> None:
+    name = f"wallets_test_{uuid4().hex}"
+    await maintenance.execute(f"create database {name}")
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    try:
+        status, output, errors = await wallets(command, DATABASE_URL=url, PORT=0)
+    finally:
+        await maintenance.execute(f"drop database {name} with (force)")
+    assert (status, output) == (1, "")
+    assert errors == "wallets: the database is not migrated; run: wallets migrate\n"
