@@ -1,11 +1,11 @@
 FROM python:3.13-slim AS build
 
 WORKDIR /app
-RUN python -m venv /opt/venv
+RUN python -m venv --without-pip /opt/venv
 COPY pyproject.toml constraints.txt README.md ./
 COPY service ./service
 # Editable: the service finds db/ beside itself.
-RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt --editable .
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable .
 
 FROM python:3.13-slim
 

