@@ -8,7 +8,7 @@ import pytest
 
 ROLES = ("wallet_owner", "wallet_app", "wallet_reader")
 TABLE_PRIVILEGES = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
-VIEWS = {"wallet_details", "operation_details", "currency_totals"}
+VIEWS = {"wallet_details", "operation_details", "rejection_details", "currency_totals"}
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ async def test_public_functions_have_the_rights_and_the_names_of_the_owner(
 ) -> None:
     others = await owner_connection.fetch(
         "select oid::regprocedure from pg_proc where pronamespace = 'wallet'::regnamespace and proname !~ '^_'"
-        " and not (prosecdef and proconfig = array['search_path=wallet, pg_temp'])"
+        " and not (prosecdef and 'search_path=wallet, pg_temp' = any(proconfig))"
     )
     assert others == []
 

@@ -25,7 +25,7 @@ def header_of(text: str) -> str:
 
 
 def raised_in(name: str) -> set[str]:
-    return set(re.findall(r"errcode = '(WA\d{3})'", FILES[name]))
+    return set(re.findall(r"(?:errcode =|:=|then|else) '(WA\d{3})'", FILES[name]))
 
 
 def called_from(name: str) -> set[str]:

@@ -2,7 +2,9 @@
 -- statement. Either both happen or the call raises and nothing has changed. Amounts are minor units.
 --
 -- With an idempotency key the call is safe to repeat: the same key with the same type and amount gives the first answer
--- again, with replayed = true, and moves nothing. Without one, every call is an operation of its own.
+-- again, with replayed = true, and moves nothing. Without one, every call is an operation of its own. A refusal that
+-- apply_operations remembered under a key is raised again; this function itself cannot remember one, because what it
+-- would write is rolled back with the transaction that it fails.
 --
 -- Locks:  the wallet's row, until the transaction ends. Whoever moves money in several wallets in one transaction
 --         should call in the order of the wallets' ids, or two such transactions can deadlock (40P01).
@@ -37,11 +39,11 @@ declare
     v_least_available bigint;
     v_most_balance bigint;
     v_wallet wallets;
-    v_first operations;
+    v_first record;
+    v_error text;
 begin
     if p_amount is null or p_amount <= 0 then
-        raise exception 'amount has to be from 1 to % minor units, not %', v_max, coalesce(p_amount::text, 'null')
-            using errcode = 'WA003';
+        v_error := 'WA003';
     elsif p_operation_type = 'DEPOSIT' then
         v_delta := p_amount;
         v_least_available := 0;
@@ -51,31 +53,42 @@ begin
         v_least_available := p_amount;
         v_most_balance := v_max;
     else
-        raise exception 'operation_type has to be DEPOSIT or WITHDRAW, not %', coalesce(p_operation_type, 'null')
-            using errcode = 'WA004';
+        v_error := 'WA004';
     end if;
 
-    if v_key is null then
+    if v_error is not null then
+        null;
+    elsif p_wallet_id is null then
+        v_error := 'WA001';
+    elsif v_key is null then
         v_key := gen_random_uuid()::text;
         v_id := _operation_id(p_wallet_id, v_key);
     elsif v_key = '' or octet_length(v_key) > 255 or v_key ~ '[^!-~]' then
-        raise exception 'an idempotency key has to be 1 to 255 visible ASCII characters' using errcode = 'WA008';
+        v_error := 'WA008';
     else
         v_id := _operation_id(p_wallet_id, v_key);
         -- Two calls with one key: the later waits here, then sees what the earlier did. The lock and the look have to
         -- be two statements, because a statement that has waited for a row still reads other tables as they were.
         perform from wallets as w where w.id = p_wallet_id for no key update;
-        select * into v_first from operations as o where o.wallet_id = p_wallet_id and o.id = v_id;
-        if found then
-            if v_first.operation_type <> p_operation_type or v_first.amount <> p_amount then
-                raise exception 'idempotency key % was used for % of %',
-                    v_key, v_first.operation_type, v_first.amount
-                    using errcode = 'WA007';
-            end if;
-            operation_id := v_first.id;
+        select f.* into v_first
+        from (
+            select o.operation_type, o.amount, o.balance_after, o.seq, o.created_at, null as error_code, null as detail
+            from operations as o
+            where o.wallet_id = p_wallet_id and o.id = v_id
+            union all
+            select r.operation_type, r.amount, r.balance, null, r.created_at, r.error_code, r.detail
+            from rejections as r
+            where r.wallet_id = p_wallet_id and r.id = v_id
+        ) as f;
+        if found and (v_first.operation_type <> p_operation_type or v_first.amount <> p_amount) then
+            v_error := 'WA007';
+        elsif found and v_first.error_code is not null then
+            raise exception '%', v_first.detail using errcode = v_first.error_code;
+        elsif found then
+            operation_id := v_id;
             status := 'SUCCESS';
-            operation_type := v_first.operation_type;
-            amount := v_first.amount;
+            operation_type := p_operation_type;
+            amount := p_amount;
             new_balance := v_first.balance_after;
             seq := v_first.seq;
             replayed := true;
@@ -84,7 +97,7 @@ begin
         end if;
     end if;
 
-    loop
+    while v_error is null loop
         -- A statement that had to wait for the row computes anew from what it then finds, the clock included: so
         -- created_at never runs backwards within a wallet, and no update is lost.
         with settled as (
@@ -98,6 +111,7 @@ begin
                 and w.balance <= v_most_balance
             returning w.balance, w.last_seq, w.updated_at
         )
+
         insert into operations as o (
             wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
         )
@@ -105,23 +119,23 @@ begin
         from settled as s
         returning o.id, 'SUCCESS', o.operation_type, o.amount, o.balance_after, o.seq, false, o.created_at
         into operation_id, status, operation_type, amount, new_balance, seq, replayed, created_at;
-        exit when found;
+        if found then
+            return;
+        end if;
 
         -- Refused, but why? The wallet is locked to answer that, and may have changed in between: then once more.
         select * into v_wallet from wallets as w where w.id = p_wallet_id for no key update;
-        if not found then
-            raise exception 'there is no wallet %', p_wallet_id using errcode = 'WA001';
-        elsif v_wallet.status <> 'ACTIVE' then
-            raise exception 'wallet % is %', p_wallet_id, v_wallet.status using errcode = 'WA006';
-        elsif v_wallet.balance - v_wallet.held < v_least_available then
-            raise exception 'wallet % has % available, % to withdraw is more',
-                p_wallet_id, v_wallet.balance - v_wallet.held, p_amount
-                using errcode = 'WA002';
-        elsif v_wallet.balance > v_most_balance then
-            raise exception 'wallet % holds %, % more would exceed %', p_wallet_id, v_wallet.balance, p_amount, v_max
-                using errcode = 'WA005';
-        end if;
+        v_error := case
+            when not found then 'WA001'
+            when v_wallet.status <> 'ACTIVE' then 'WA006'
+            when v_wallet.balance - v_wallet.held < v_least_available then 'WA002'
+            when v_wallet.balance > v_most_balance then 'WA005'
+        end;
     end loop;
+
+    raise exception '%', _refusal_detail(
+        v_error, p_wallet_id, p_operation_type, p_amount, v_wallet.balance, v_wallet.held, v_wallet.status
+    ) using errcode = v_error;
 end;
 $$;
 

@@ -1,0 +1,292 @@
+-- Applies many operations in one go: the same rules and answers as apply_operation, one item after the other within a
+-- wallet, but each wallet is locked and settled once. Items are independent: a refused one takes nothing, is reported
+-- in its row, and the next one on the same wallet is judged without it. Amounts are minor units.
+--
+-- The arguments are parallel arrays. Every item has to have an idempotency key, so that any part of a call can be sent
+-- again after a lost connection. A key that was used before, in an earlier call or earlier in this one, gives the first
+-- answer again with replayed = true. That holds for refusals by a money rule too (WA002, WA005, WA006): they are
+-- written to rejections. Other refusals leave no trace.
+--
+-- Returns a row per item, in the order of the items: position is the caller's own (p_positions) or else the item's
+-- place from 1; status is SUCCESS, or REJECTED with the SQLSTATE in error_code and the reason in detail; new_balance is
+-- the wallet's balance after the item, null when there is no such wallet or the item was malformed.
+--
+-- Refuses: WA001 wallet_not_found          WA002 insufficient_funds
+--          WA003 invalid_amount            WA004 invalid_operation_type
+--          WA005 balance_limit_exceeded    WA006 wallet_not_active
+--          WA007 idempotency_key_reused    WA008 invalid_idempotency_key
+--
+-- Locks:  the rows of the wallets, in the order of their ids, until the transaction ends.
+-- Raises: 2202E array_subscript_error unless the arrays are plain lists of one length, 22004 when the first is null;
+--         40001 serialization_failure when one of the wallets was made while the call waited for another: call again.
+--         Never for an item.
+create or replace function wallet.apply_operations(
+    p_wallet_ids uuid[],
+    p_operation_types text[],
+    p_amounts bigint[],
+    p_idempotency_keys text[],
+    p_positions integer[] default null
+)
+returns table (
+    "position" integer,
+    operation_id uuid,
+    status text,
+    operation_type text,
+    amount bigint,
+    new_balance bigint,
+    seq bigint,
+    replayed boolean,
+    created_at timestamptz,
+    error_code text,
+    detail text
+)
+language plpgsql
+security definer
+set search_path = wallet, pg_temp
+-- One plan for all lengths of the arrays and all sizes of the tables: probe the indexes.
+set plan_cache_mode = force_generic_plan
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+    v_max constant bigint := 9223372036854775807;
+    v_count constant integer := cardinality(p_wallet_ids);
+    v_shape constant text := '[1:' || v_count || ']';
+    v_now timestamptz;
+    v_locked bigint;
+    v_item record;
+    v_place integer;
+    v_error text;
+    -- the wallet that the loop is at, as the items so far leave it
+    v_wallet_id uuid;
+    v_balance bigint;
+    v_seq bigint;
+    v_time timestamptz;
+    -- what becomes of each item, by its place
+    v_ids uuid[] := array_fill(null::uuid, array[v_count]);
+    v_balances bigint[] := array_fill(null::bigint, array[v_count]);
+    v_seqs bigint[] := array_fill(null::bigint, array[v_count]);
+    v_times timestamptz[] := array_fill(null::timestamptz, array[v_count]);
+    v_errors text[] := array_fill(null::text, array[v_count]);
+    v_details text[] := array_fill(null::text, array[v_count]);
+    v_replayed boolean[] := array_fill(false, array[v_count]);
+    v_rejected integer[] := '{}';
+begin
+    if v_count is distinct from cardinality(p_operation_types)
+        or v_count is distinct from cardinality(p_amounts)
+        or v_count is distinct from cardinality(p_idempotency_keys)
+        or v_count <> cardinality(p_positions)
+        -- The places of the items serve as subscripts below. An empty array has no dimensions.
+        or array_dims(p_wallet_ids) <> v_shape
+        or array_dims(p_operation_types) <> v_shape
+        or array_dims(p_amounts) <> v_shape
+        or array_dims(p_idempotency_keys) <> v_shape
+        or array_dims(p_positions) <> v_shape
+    then
+        raise exception 'the arrays have to be lists of one length' using errcode = 'array_subscript_error';
+    end if;
+
+    -- Lock first, look afterwards, in two statements: a statement that has waited for a row still reads other tables as
+    -- they were before it waited.
+    perform from wallets as w where w.id = any(p_wallet_ids) order by w.id for no key update;
+    get diagnostics v_locked = row_count;
+    v_now := clock_timestamp();
+
+    for v_item in
+        -- Materialized, or else the id would be computed anew wherever it is used.
+        with items as materialized (
+            select
+                u.place,
+                u.wallet_id,
+                u.operation_type,
+                u.amount,
+                -- null marks an item that is malformed
+                case
+                    when u.amount > 0
+                        and u.operation_type in ('DEPOSIT', 'WITHDRAW')
+                        and u.key <> ''
+                        and octet_length(u.key) <= 255
+                        and u.key !~ '[^!-~]'
+                        then _operation_id(u.wallet_id, u.key)
+                end as id
+            from unnest(p_wallet_ids, p_operation_types, p_amounts, p_idempotency_keys)
+                with ordinality as u (wallet_id, operation_type, amount, key, place)
+        )
+
+        select
+            i.*,
+            min(i.place) over (partition by i.wallet_id, i.id) as first_place,
+            w.balance,
+            w.held,
+            w.status,
+            w.last_seq,
+            w.updated_at,
+            coalesce(o.operation_type, r.operation_type) as first_type,
+            coalesce(o.amount, r.amount) as first_amount,
+            coalesce(o.balance_after, r.balance) as first_balance,
+            o.seq as first_seq,
+            o.created_at as first_time,
+            r.error_code as first_error,
+            r.detail as first_detail
+        from items as i
+        left join wallets as w on w.id = i.wallet_id
+        left join operations as o on o.wallet_id = i.wallet_id and o.id = i.id
+        left join rejections as r on r.wallet_id = i.wallet_id and r.id = i.id
+        order by i.wallet_id, i.place
+    loop
+        v_place := v_item.place;
+        if v_item.wallet_id is distinct from v_wallet_id then
+            v_wallet_id := v_item.wallet_id;
+            v_balance := v_item.balance;
+            v_seq := v_item.last_seq;
+            v_time := greatest(v_now, v_item.updated_at);
+            if v_item.status is not null then
+                v_locked := v_locked - 1;
+            end if;
+        end if;
+
+        if v_item.id is null then
+            v_error := case
+                when v_item.amount is null or v_item.amount <= 0 then 'WA003'
+                when v_item.operation_type is null or v_item.operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
+                when v_item.wallet_id is null then 'WA001'
+                else 'WA008'
+            end;
+        elsif v_item.status is null then
+            v_error := 'WA001';
+        elsif v_item.first_type is not null then
+            if v_item.first_type <> v_item.operation_type or v_item.first_amount <> v_item.amount then
+                v_error := 'WA007';
+            else
+                v_ids[v_place] := case when v_item.first_error is null then v_item.id end;
+                v_balances[v_place] := v_item.first_balance;
+                v_seqs[v_place] := v_item.first_seq;
+                v_times[v_place] := v_item.first_time;
+                v_errors[v_place] := v_item.first_error;
+                v_details[v_place] := v_item.first_detail;
+                v_replayed[v_place] := true;
+                continue;
+            end if;
+        elsif v_item.first_place < v_place then
+            if p_operation_types[v_item.first_place] <> v_item.operation_type
+                or p_amounts[v_item.first_place] <> v_item.amount
+            then
+                v_error := 'WA007';
+            else
+                v_ids[v_place] := v_ids[v_item.first_place];
+                v_balances[v_place] := v_balances[v_item.first_place];
+                v_seqs[v_place] := v_seqs[v_item.first_place];
+                v_times[v_place] := v_times[v_item.first_place];
+                v_errors[v_place] := v_errors[v_item.first_place];
+                v_details[v_place] := v_details[v_item.first_place];
+                v_replayed[v_place] := true;
+                continue;
+            end if;
+        elsif v_item.status = 'ACTIVE' and v_item.operation_type = 'DEPOSIT' and v_balance <= v_max - v_item.amount then
+            v_balance := v_balance + v_item.amount;
+            v_seq := v_seq + 1;
+            v_ids[v_place] := v_item.id;
+            v_balances[v_place] := v_balance;
+            v_seqs[v_place] := v_seq;
+            v_times[v_place] := v_time;
+            continue;
+        elsif v_item.status = 'ACTIVE'
+            and v_item.operation_type = 'WITHDRAW'
+            and v_balance - v_item.held >= v_item.amount
+        then
+            v_balance := v_balance - v_item.amount;
+            v_seq := v_seq + 1;
+            v_ids[v_place] := v_item.id;
+            v_balances[v_place] := v_balance;
+            v_seqs[v_place] := v_seq;
+            v_times[v_place] := v_time;
+            continue;
+        else
+            v_error := case
+                when v_item.status <> 'ACTIVE' then 'WA006'
+                when v_item.operation_type = 'WITHDRAW' then 'WA002'
+                else 'WA005'
+            end;
+            v_rejected := v_rejected || v_place;
+        end if;
+
+        v_balances[v_place] := case when v_item.id is not null then v_balance end;
+        v_errors[v_place] := v_error;
+        v_details[v_place] := _refusal_detail(
+            v_error, v_item.wallet_id, v_item.operation_type, v_item.amount, v_balance, v_item.held, v_item.status
+        );
+    end loop;
+
+    -- Made after the statement that locks had begun: seen by the one that looks, but not locked.
+    if v_locked <> 0 then
+        raise exception 'a wallet was made while this call waited for another: call again'
+            using errcode = 'serialization_failure';
+    end if;
+
+    update wallets as w
+    set balance = s.balance, last_seq = s.seq, updated_at = s.time
+    from (
+        select distinct on (a.wallet_id)
+            a.wallet_id,
+            a.balance,
+            a.seq,
+            a.time
+        from unnest(p_wallet_ids, v_balances, v_seqs, v_times, v_replayed) as a (wallet_id, balance, seq, time, replayed)
+        where a.seq is not null and not a.replayed
+        order by a.wallet_id, a.seq desc
+    ) as s
+    where w.id = s.wallet_id;
+
+    insert into operations (
+        wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
+    )
+    select a.wallet_id, a.seq, a.id, a.amount, a.balance, a.time, a.operation_type, a.key
+    from unnest(
+        p_wallet_ids, v_seqs, v_ids, p_amounts, v_balances, v_times, p_operation_types, p_idempotency_keys, v_replayed
+    ) as a (wallet_id, seq, id, amount, balance, time, operation_type, key, replayed)
+    where a.seq is not null and not a.replayed;
+
+    if v_rejected <> '{}' then
+        insert into rejections (
+            wallet_id, id, amount, balance, created_at, operation_type, idempotency_key, error_code, detail
+        )
+        select
+            p_wallet_ids[j.place],
+            _operation_id(p_wallet_ids[j.place], p_idempotency_keys[j.place]),
+            p_amounts[j.place],
+            v_balances[j.place],
+            v_now,
+            p_operation_types[j.place],
+            p_idempotency_keys[j.place],
+            v_errors[j.place],
+            v_details[j.place]
+        from unnest(v_rejected) as j (place);
+    end if;
+
+    return query
+        select
+            coalesce(p_positions[a.place], a.place::integer),
+            a.id,
+            case when a.error is null then 'SUCCESS' else 'REJECTED' end,
+            a.operation_type,
+            a.amount,
+            a.balance,
+            a.seq,
+            a.replayed,
+            a.time,
+            a.error,
+            a.detail
+        from unnest(
+            v_ids, p_operation_types, p_amounts, v_balances, v_seqs, v_replayed, v_times, v_errors, v_details
+        ) with ordinality
+            as a (id, operation_type, amount, balance, seq, replayed, time, error, detail, place)
+        order by a.place;
+end;
+$$;
+
+comment on function wallet.apply_operations(uuid[], text[], bigint[], text[], integer[]) is
+'Applies many operations, each wallet locked and settled once; a row per item, refused ones included. Never raises for one.';
+
+grant execute on function wallet.apply_operations(uuid[], text[], bigint[], text[], integer[]) to wallet_app;

@@ -1,0 +1,22 @@
+-- The balances of many wallets in minor units, as of one moment: a row per item, in order; position is its place from 1.
+-- The balance is null where there is no such wallet.
+--
+-- Locks:  nothing.
+-- Raises: nothing.
+create or replace function wallet.get_balances(p_wallet_ids uuid[])
+returns table ("position" integer, wallet_id uuid, balance bigint)
+language sql
+stable parallel safe
+security definer
+set search_path = wallet, pg_temp
+as $$
+    select i.place::integer, i.wallet_id, w.balance
+    from unnest(p_wallet_ids) with ordinality as i (wallet_id, place)
+    left join wallets as w on i.wallet_id = w.id
+    order by i.place
+$$;
+
+comment on function wallet.get_balances(uuid[]) is
+'The balances of many wallets in minor units, a row per item in order; null where there is no such wallet.';
+
+grant execute on function wallet.get_balances(uuid[]) to wallet_app, wallet_reader;
