@@ -13,16 +13,21 @@ import msgspec
 from aiohttp import web
 
 from service import errors
-from service.database import POOL
+from service.coalesce import BalanceRequest, Operation
+from service.database import BALANCES, OPERATIONS, POOL
 from service.errors import Problem
 
 MAX_AMOUNT = 2**63 - 1
 _MAX_PAGE = 1000
 _DEFAULT_PAGE = 50
+_MAX_BULK = 10_000
+_MAX_KEY = 255
+MAX_BULK_BYTES = 4 * 1024 * 1024
 _READ_SECONDS = 15.0
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AMOUNT = re.compile(r"[0-9]{1,19}")
+_KEY = re.compile(r"[!-~]+")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,6 +39,21 @@ class OperationRequest(msgspec.Struct):
     amount: Any = None
 
 
+class BulkItem(msgspec.Struct):
+    """One operation of a `POST /api/operations/`."""
+
+    wallet_id: str
+    operation_type: str
+    amount: int | str
+    idempotency_key: str | None = None
+
+
+class BulkRequest(msgspec.Struct):
+    """The body of `POST /api/operations/`."""
+
+    operations: list[BulkItem]
+
+
 class WalletRequest(msgspec.Struct):
     """The body of `POST /api/wallets/`."""
 
@@ -42,14 +62,17 @@ class WalletRequest(msgspec.Struct):
 
 
 _decode_operation = msgspec.json.Decoder(OperationRequest).decode
+_decode_bulk = msgspec.json.Decoder(BulkRequest).decode
 _decode_wallet = msgspec.json.Decoder(WalletRequest).decode
 
 
 def setup(app: web.Application) -> None:
     """Adds the routes, each with and without its trailing slash."""
     for method, path, handler in (
-        ("GET", "/api/wallets/{wallet_id}", get_balance),
+        # Matched in this order: first what most requests are for.
         ("POST", "/api/wallets/{wallet_id}/operation", apply_operation),
+        ("GET", "/api/wallets/{wallet_id}", get_balance),
+        ("POST", "/api/operations", apply_operations),
         ("POST", "/api/wallets", create_wallet),
         ("GET", "/api/wallets", list_wallets),
         ("GET", "/api/wallets/{wallet_id}/details", get_wallet),
@@ -64,8 +87,11 @@ def setup(app: web.Application) -> None:
 
 async def get_balance(request: web.Request) -> web.Response:
     """`{"balance": 1000}`: minor units, and nothing else. A published contract."""
-    balance = await request.app[POOL].fetchval("select wallet.get_balance($1)", _wallet_id(request))
-    return _json({"balance": balance})
+    wallet_id = _wallet_id(request)
+    row = await request.app[BALANCES].apply(BalanceRequest(wallet_id))
+    if row["balance"] is None:
+        raise Problem(errors.WALLET_NOT_FOUND, f"there is no wallet {wallet_id.lower()}")
+    return _json({"balance": row["balance"]})
 
 
 async def apply_operation(request: web.Request) -> web.Response:
@@ -75,24 +101,27 @@ async def apply_operation(request: web.Request) -> web.Response:
     body = await _body(request, _decode_operation)
     if not isinstance(body.operation_type, str):
         raise Problem(errors.INVALID_OPERATION_TYPE, "operation_type has to be DEPOSIT or WITHDRAW")
-    row = await request.app[POOL].fetchrow(
-        "select * from wallet.apply_operation($1, $2, $3, $4)",
-        wallet_id,
-        _text(body.operation_type, errors.INVALID_OPERATION_TYPE),
-        _amount(body.amount),
-        key,
+    operation = Operation(
+        wallet_id, _text(body.operation_type, errors.INVALID_OPERATION_TYPE), _amount(body.amount), key
     )
-    return _json(
-        {
-            "operation_id": str(row["operation_id"]),
-            "status": row["status"],
-            "operation_type": row["operation_type"],
-            "amount": str(row["amount"]),
-            "new_balance": str(row["new_balance"]),
-        },
-        status=201,
-        headers={"Idempotent-Replayed": "true"} if row["replayed"] else None,
-    )
+    row = await request.app[OPERATIONS].apply(operation)
+    headers = {"Idempotent-Replayed": "true"} if row["replayed"] else None
+    if row["error_code"] is not None:
+        raise Problem(errors.BY_SQLSTATE[row["error_code"]], row["detail"], headers)
+    return _json(_success(operation, row), status=201, headers=headers)
+
+
+async def apply_operations(request: web.Request) -> web.Response:
+    """Applies up to 10,000 operations; a result for each, in order."""
+    body: BulkRequest = await _body(request.clone(client_max_size=MAX_BULK_BYTES), _decode_bulk)
+    if len(body.operations) > _MAX_BULK:
+        raise Problem(errors.INVALID_REQUEST, f"operations has {len(body.operations)} items, {_MAX_BULK} are allowed")
+    key = _bulk_key(request, len(body.operations))
+    parsed = [_bulk_item(item, f"{key}/{place}") for place, item in enumerate(body.operations, start=1)]
+    rows = iter(await request.app[OPERATIONS].apply_all([item for item in parsed if isinstance(item, Operation)]))
+    results = [_rejected(item) if isinstance(item, Problem) else _result(item, next(rows)) for item in parsed]
+    is_replay = bool(results) and all(result["replayed"] for result in results)
+    return _json({"results": results}, headers={"Idempotent-Replayed": "true"} if is_replay else None)
 
 
 async def create_wallet(request: web.Request) -> web.Response:
@@ -155,6 +184,42 @@ async def get_operation(request: web.Request) -> web.Response:
     return _json(_operation(row))
 
 
+def _success(operation: Operation, row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "operation_id": str(row["operation_id"]),
+        "status": row["status"],
+        "operation_type": operation.operation_type,
+        "amount": str(operation.amount),
+        "new_balance": str(row["new_balance"]),
+    }
+
+
+def _bulk_item(item: BulkItem, drawn_key: str) -> Operation | Problem:
+    """An item as the database takes it, or why it cannot take it."""
+    try:
+        key = drawn_key if item.idempotency_key is None else item.idempotency_key
+        return Operation(
+            _uuid(item.wallet_id),
+            _text(item.operation_type, errors.INVALID_OPERATION_TYPE),
+            _amount(item.amount),
+            _text(key, errors.INVALID_IDEMPOTENCY_KEY),
+        )
+    except Problem as problem:
+        return problem
+
+
+def _result(operation: Operation, row: asyncpg.Record | BaseException) -> dict[str, Any]:
+    if isinstance(row, BaseException):
+        return _rejected(errors.from_database(row) or errors.internal_error())
+    if row["error_code"] is not None:
+        return _rejected(Problem(errors.BY_SQLSTATE[row["error_code"]], row["detail"]), row["replayed"])
+    return {**_success(operation, row), "replayed": row["replayed"]}
+
+
+def _rejected(problem: Problem, replayed: bool = False) -> dict[str, Any]:
+    return {"status": "REJECTED", "code": problem.entry.code, "detail": problem.detail, "replayed": replayed}
+
+
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(body=_encode(content), status=status, headers=headers, content_type="application/json")
 
@@ -198,7 +263,10 @@ def _time(moment: datetime) -> str:
 
 
 def _wallet_id(request: web.Request) -> str:
-    wallet_id = request.match_info["wallet_id"]
+    return _uuid(request.match_info["wallet_id"])
+
+
+def _uuid(wallet_id: str) -> str:
     if not _UUID.fullmatch(wallet_id):
         raise Problem(errors.WALLET_NOT_FOUND, "there is no such wallet: a wallet's id is a UUID")
     return wallet_id
@@ -209,6 +277,8 @@ async def _body(request: web.Request, decode: Any) -> Any:
     if content_type != "application/json" and "Content-Type" in request.headers:
         raise Problem(errors.UNSUPPORTED_MEDIA_TYPE, f"the body has to be application/json, not {content_type}")
     try:
+        if request.content.is_eof():  # it came with its headers, as small ones do: no timer is needed
+            return decode(await request.read())
         async with asyncio.timeout(_READ_SECONDS):
             content = await request.read()
         return decode(content)
@@ -252,10 +322,22 @@ def _idempotency_key(request: web.Request) -> str:
     """The caller's key, or one drawn here: whoever resubmits after a lost connection does so under the same key."""
     keys = request.headers.getall("Idempotency-Key", ())
     if not keys:
-        return secrets.token_urlsafe(16)
+        return secrets.token_urlsafe(16)  # not to be guessed: whoever could, might use it up before us
     if len(keys) > 1 or not keys[0].isascii():
         raise Problem(errors.INVALID_IDEMPOTENCY_KEY, "Idempotency-Key has to be one value of visible ASCII characters")
     return keys[0]
+
+
+def _bulk_key(request: web.Request, count: int) -> str:
+    """The key that items without their own are numbered under: `key/1`, `key/2`, …"""
+    key = _idempotency_key(request)
+    most = _MAX_KEY - len(f"/{count}")
+    if not _KEY.fullmatch(key) or len(key) > most:
+        raise Problem(
+            errors.INVALID_IDEMPOTENCY_KEY,
+            f"Idempotency-Key has to be 1 to {most} visible ASCII characters for {count} operations",
+        )
+    return key
 
 
 def _limit(text: str | None) -> int:

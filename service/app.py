@@ -2,13 +2,13 @@
 
 import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from service import api, database, errors, health
 from service.errors import Problem
+from service.ids import new_id
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +23,17 @@ def create_app(database_url: str) -> web.Application:
     """The service on a database that is migrated."""
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
     app[database.DATABASE_URL] = database_url
-    app.cleanup_ctx.append(database.pool)
+    app.cleanup_ctx.extend([database.pool, database.coalescers])
     api.setup(app)
     health.setup(app)
     return app
-
-
-def new_request_id() -> str:
-    """An id for a request that came without one."""
-    return secrets.token_hex(8)
 
 
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request an id, and every refusal, the framework's own included, the body of a problem."""
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+    request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
     request[REQUEST_ID] = request_id
     try:
         response = await handler(request)
@@ -50,7 +45,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = errors.from_database(exc)
         if refusal is None:
             log.exception("request failed", extra={"request_id": request_id})
-            refusal = Problem(errors.INTERNAL_ERROR, "the service failed; its log tells more under the request id")
+            refusal = errors.internal_error()
         elif refusal.entry is errors.DATABASE_UNAVAILABLE:
             log.warning("database unavailable: %s", exc, extra={"request_id": request_id})
         response = refusal.response()

@@ -1,8 +1,9 @@
 """The database as the service sees it: a pool of connections that may execute functions and touch no table."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import asyncpg
 from aiohttp import web
 
 from service import deploy
+from service.coalesce import BalanceRequest, Coalescer, Operation
 
 log = logging.getLogger(__name__)
 
@@ -18,12 +20,22 @@ APP_ROLE = "wallet_app"
 _POOL_SIZE = 16
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 10
+_LOCK_MILLISECONDS = 100
 # Longer than the server's own limit: only a server that does not answer at all is given up on by the client.
 _ANSWER_SECONDS = _STATEMENT_SECONDS + 5
 
 POOL: web.AppKey[asyncpg.Pool] = web.AppKey("POOL", asyncpg.Pool)
+OPERATIONS: web.AppKey[Coalescer[Operation]] = web.AppKey("OPERATIONS", Coalescer)
+BALANCES: web.AppKey[Coalescer[BalanceRequest]] = web.AppKey("BALANCES", Coalescer)
 DATABASE_URL: web.AppKey[str] = web.AppKey("DATABASE_URL", str)
 
+
+_APPLY_OPERATIONS = """
+select operation_id, status, new_balance, replayed, error_code, detail
+from wallet.apply_operations($1, $2, $3, $4)
+"""
+
+_GET_BALANCES = "select balance from wallet.get_balances($1)"
 
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -43,6 +55,8 @@ def session_settings(url: str) -> dict[str, str]:
     """The settings that a session of the service begins with."""
     settings = {
         "application_name": "wallets",
+        # A wallet that somebody holds locked is waited for apart from the others: see coalesce.
+        "lock_timeout": f"{_LOCK_MILLISECONDS}ms",
         "statement_timeout": f"{_STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{_STATEMENT_SECONDS}s",
         # Planning these small statements for the just-in-time compiler costs more than running them.
@@ -60,6 +74,23 @@ async def connect(url: str) -> asyncpg.Connection:
         return await asyncpg.connect(url, server_settings=session_settings(url), timeout=_CONNECT_SECONDS)
     except _FAILURES as exc:
         raise _explain(url, exc) from exc
+
+
+async def coalescers(app: web.Application) -> AsyncIterator[None]:
+    """What applies operations and reads balances; all that they accepted is answered before the pool closes."""
+    pool = app[POOL]
+
+    async def apply_operations(operations: Sequence[Operation]) -> Sequence[asyncpg.Record]:
+        return cast("Sequence[asyncpg.Record]", await pool.fetch(_APPLY_OPERATIONS, *zip(*operations, strict=True)))
+
+    async def get_balances(requests: Sequence[BalanceRequest]) -> Sequence[asyncpg.Record]:
+        return cast("Sequence[asyncpg.Record]", await pool.fetch(_GET_BALANCES, *zip(*requests, strict=True)))
+
+    operations = app[OPERATIONS] = Coalescer(apply_operations)
+    balances = app[BALANCES] = Coalescer(get_balances)
+    yield
+    await operations.close()
+    await balances.close()
 
 
 async def check(url: str) -> None:

@@ -45,6 +45,7 @@ METHOD_NOT_ALLOWED = Entry("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, 
 REQUEST_TIMEOUT = Entry("request_timeout", HTTPStatus.REQUEST_TIMEOUT, "Request timeout")
 PAYLOAD_TOO_LARGE = Entry("payload_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Payload too large")
 UNSUPPORTED_MEDIA_TYPE = Entry("unsupported_media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+OVERLOADED = Entry("overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded")
 DATABASE_UNAVAILABLE = Entry("database_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Database unavailable")
 INTERNAL_ERROR = Entry("internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 
@@ -75,7 +76,8 @@ RETRY_AFTER_SECONDS = "1"
 
 # SQLSTATEs, or classes of them, by which PostgreSQL says that it cannot answer now and that nothing was applied:
 # connection lost, out of resources, an operator's stop, conflicts with other transactions, a time limit.
-_UNAVAILABLE = ("08", "53", "57P", "40", "57014", "55P03", "25006")
+_CONFLICT_STATES = ("40", "55P03")
+_UNAVAILABLE_STATES = ("08", "53", "57P", "57014", "25006", *_CONFLICT_STATES)
 
 
 class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
@@ -120,6 +122,27 @@ def database_unavailable() -> Problem:
     )
 
 
+def internal_error() -> Problem:
+    """A defect of ours."""
+    return Problem(INTERNAL_ERROR, "the service failed; its log tells more under the request id")
+
+
+def overloaded() -> Problem:
+    """More requests wait than the service takes on; the caller may try again."""
+    return Problem(OVERLOADED, "too many requests wait already: try again", {"Retry-After": RETRY_AFTER_SECONDS})
+
+
+def is_conflict(exc: Exception) -> bool:
+    """Whether other transactions were in the way: a lock waited for too long, a deadlock, a serialization failure."""
+    return isinstance(exc, asyncpg.PostgresError) and (exc.sqlstate or "").startswith(_CONFLICT_STATES)
+
+
+def is_passing(exc: Exception) -> bool:
+    """Whether the same call may well succeed later."""
+    problem = from_database(exc)
+    return problem is not None and problem.entry is DATABASE_UNAVAILABLE
+
+
 def from_framework(exc: web.HTTPException) -> Problem:
     """What a refusal of aiohttp itself is to the caller."""
     entry = BY_STATUS.get(HTTPStatus(exc.status), INVALID_REQUEST)
@@ -133,7 +156,7 @@ def from_framework(exc: web.HTTPException) -> Problem:
     return Problem(entry, detail, headers)
 
 
-def from_database(exc: Exception) -> Problem | None:
+def from_database(exc: BaseException) -> Problem | None:
     """What a failure of a database call is to the caller; None when it is a defect of ours.
 
     Branches on the SQLSTATE alone: asyncpg raises codes that it does not know as `UnknownPostgresError`, whose base
@@ -143,7 +166,7 @@ def from_database(exc: Exception) -> Problem | None:
         sqlstate = exc.sqlstate or ""
         if entry := BY_SQLSTATE.get(sqlstate):
             return Problem(entry, exc.message or entry.title)
-        return database_unavailable() if sqlstate.startswith(_UNAVAILABLE) else None
+        return database_unavailable() if sqlstate.startswith(_UNAVAILABLE_STATES) else None
     # asyncpg's own errors about a connection that is gone, the socket's, and time limits. The ones that are a
     # ValueError as well are about an argument that we should not have passed.
     if isinstance(exc, (asyncpg.InterfaceError, OSError, TimeoutError)) and not isinstance(exc, ValueError):

@@ -20,8 +20,9 @@ from aiohttp.web_protocol import RequestHandler
 
 from service import errors, eventloop
 from service import log as logs
-from service.app import REQUEST_ID, create_app, new_request_id
+from service.app import REQUEST_ID, create_app
 from service.errors import Problem
+from service.ids import new_id
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("service.access")
@@ -90,7 +91,7 @@ class _Protocol(RequestHandler):
 
 def _refused_below_the_application(problem: Problem) -> web.Response:
     response = problem.response()
-    response.headers["X-Request-ID"] = new_request_id()
+    response.headers["X-Request-ID"] = new_id()
     return response
 
 

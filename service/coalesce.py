@@ -1,0 +1,167 @@
+"""Coalescing: requests that arrive while a call of the database is under way form the next call.
+
+One transaction commits, and waits for the disk, once for all of its operations, and settles a wallet once however many
+of them it has. So the busier the service, the less an operation costs; and since nothing is ever waited for but a call
+that is under way, a lone request is answered at once.
+
+Every operation has a key before it is sent. So when a connection is lost in the middle of a call, and nobody knows
+whether it was committed, the same operations are sent again: those that were applied answer as they did, the others are
+applied.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from service import errors
+
+log = logging.getLogger(__name__)
+
+_MAX_BATCH = 1000
+_MAX_WAITING = 10_000
+# How long a request is tried for, and how often it is looked whether that is over.
+_LIMIT_SECONDS = 10.0
+_EXPIRY_SECONDS = 0.25
+_RETRY_SECONDS = 0.05
+_MAX_RETRY_SECONDS = 0.5
+
+
+class Operation(NamedTuple):
+    """A request to deposit to or withdraw from a wallet, as the database takes it."""
+
+    wallet_id: str
+    operation_type: str
+    amount: int
+    idempotency_key: str
+
+
+class BalanceRequest(NamedTuple):
+    """A request to read a wallet's balance."""
+
+    wallet_id: str
+
+
+Row = Any
+Request = TypeVar("Request", Operation, BalanceRequest)
+
+
+class _Waiting(NamedTuple, Generic[Request]):
+    request: Request
+    answer: asyncio.Future[Row]
+    deadline: float
+
+
+class Coalescer(Generic[Request]):
+    """Turns many requests into few calls: `call` takes some, and returns a row for each of them in order."""
+
+    def __init__(self, call: Callable[[Sequence[Request]], Awaitable[Sequence[Row]]]) -> None:
+        self._call: Callable[[Sequence[Request]], Awaitable[Sequence[Row]]] = call
+        self._waiting: deque[_Waiting[Request]] = deque()
+        self._unanswered: deque[_Waiting[Request]] = deque()
+        self._is_working = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def apply(self, request: Request) -> asyncio.Future[Row]:
+        """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
+        if len(self._waiting) >= _MAX_WAITING:
+            raise errors.overloaded()
+        waiting = self._accept(request)
+        self._waiting.append(waiting)
+        if not self._is_working:
+            self._is_working = True
+            self._start(self._work())
+        return waiting.answer
+
+    async def apply_all(self, requests: Sequence[Request]) -> list[Row | BaseException]:
+        """Makes a call of their own for many requests; a row, or what went wrong, for each of them in order."""
+        batch = [self._accept(request) for request in requests]
+        self._start(self._settle(batch))
+        return await asyncio.gather(*(waiting.answer for waiting in batch), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Returns once every request that was accepted is answered."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._expiry is not None:
+            self._expiry.cancel()
+
+    def _accept(self, request: Request) -> _Waiting[Request]:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(request, loop.create_future(), loop.time() + _LIMIT_SECONDS)
+        self._unanswered.append(waiting)
+        if self._expiry is None:
+            self._expiry = loop.call_later(_EXPIRY_SECONDS, self._expire)
+        return waiting
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                await self._settle([self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))])
+        finally:
+            self._is_working = False
+
+    async def _settle(self, batch: list[_Waiting[Request]]) -> None:
+        """Answers every request of a batch: with its row, or with the error that kept it from being applied."""
+        pause = _RETRY_SECONDS
+        # Whoever has gone away, or was told that it took too long, needs no answer any more.
+        while batch := [waiting for waiting in batch if not waiting.answer.done()]:
+            try:
+                rows = await self._call([waiting.request for waiting in batch])
+            except Exception as exc:
+                parts = _parts(batch, exc)
+                if len(parts) > 1:
+                    # One of them is at fault, or its wallet is locked by others: its neighbours shall not suffer.
+                    for part in parts:
+                        self._start(self._settle(part))
+                    return
+                if not errors.is_passing(exc):
+                    _answer(batch[0], exc)
+                    return
+                log.warning("%d requests have to be sent again: %s", len(batch), exc)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MAX_RETRY_SECONDS)
+            else:
+                for waiting, row in zip(batch, rows, strict=True):
+                    _answer(waiting, row)
+                return
+
+    def _expire(self) -> None:
+        """Tells those that have waited too long; they are in the order of their deadlines."""
+        loop = asyncio.get_running_loop()
+        unanswered = self._unanswered
+        while unanswered and (unanswered[0].answer.done() or unanswered[0].deadline <= loop.time()):
+            _answer(unanswered.popleft(), errors.database_unavailable())
+        self._expiry = loop.call_later(_EXPIRY_SECONDS, self._expire) if unanswered else None
+
+
+def _answer(waiting: _Waiting[Request], answer: Row | Exception) -> None:
+    if waiting.answer.done():
+        return
+    if isinstance(answer, Exception):
+        waiting.answer.set_exception(answer)
+    else:
+        waiting.answer.set_result(answer)
+
+
+def _parts(batch: list[_Waiting[Request]], exc: Exception) -> list[list[_Waiting[Request]]]:
+    """How to send a batch that failed again: whole, when that was not for what is in it, or else in two parts."""
+    if errors.is_passing(exc) and not errors.is_conflict(exc):
+        return [batch]
+    middle = len(batch) // 2
+    if errors.is_conflict(exc):
+        # What others lock is a wallet: all that is for one wallet stays together and waits for it in one call.
+        batch = sorted(batch, key=lambda waiting: waiting.request.wallet_id)
+        while middle > 0 and batch[middle].request.wallet_id == batch[middle - 1].request.wallet_id:
+            middle -= 1
+        if middle == 0:
+            first = batch[0].request.wallet_id
+            middle = sum(waiting.request.wallet_id == first for waiting in batch)
+    return [part for part in (batch[:middle], batch[middle:]) if part]
