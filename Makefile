@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint psql verify clean
+.PHONY: help install run test lint bench chaos psql verify clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -18,6 +18,12 @@ lint: .venv/dev ## ruff, mypy, sqlfluff
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 	.venv/bin/python -m sqlfluff lint --processes 2 --disable-progress-bar db
+
+bench: .venv/run ## measure every figure next to its yardstick (needs wrk), about ten minutes
+	.venv/bin/python -m bench
+
+chaos: .venv/run ## kill PostgreSQL and the service under load for a minute, then audit every answer
+	.venv/bin/python -m chaos
 
 psql: .venv/run ## psql on the database of the service
 	@.venv/bin/python -m service psql
