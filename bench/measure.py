@@ -38,12 +38,12 @@ class Figure:
 
 def median(figures: Sequence[Figure]) -> Figure:
     """The medians of several takes; errors are summed up."""
+
+    def middle(name: str) -> float:
+        return float(statistics.median(getattr(figure, name) for figure in figures))
+
     return Figure(
-        *(
-            statistics.median(getattr(figure, name) for figure in figures)
-            for name in ("per_second", "p50", "p99", "p999")
-        ),
-        errors=sum(figure.errors for figure in figures),
+        middle("per_second"), middle("p50"), middle("p99"), middle("p999"), sum(figure.errors for figure in figures)
     )
 
 
@@ -106,8 +106,11 @@ async def calls(connection: asyncpg.Connection, statement: str, arguments: Seque
 def figure(seconds: Sequence[float], per_second: float) -> Figure:
     """A figure of the seconds that each call took."""
     ordered = sorted(seconds)
-    at = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1e3 for share in (0.5, 0.99, 0.999)]
-    return Figure(per_second, *at)
+
+    def at(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1e3
+
+    return Figure(per_second, at(0.5), at(0.99), at(0.999))
 
 
 async def _run(*command: str, environment: dict[str, str] | None = None) -> str:

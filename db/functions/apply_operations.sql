@@ -287,6 +287,6 @@ end;
 $$;
 
 comment on function wallet.apply_operations(uuid[], text[], bigint[], text[], integer[]) is
-'Applies many operations, each wallet locked and settled once; a row per item, refused ones included. Never raises for one.';
+'Applies many operations, each wallet locked and settled once; a row per item, the refused ones too.';
 
 grant execute on function wallet.apply_operations(uuid[], text[], bigint[], text[], integer[]) to wallet_app;

@@ -1,5 +1,5 @@
--- The balances of many wallets in minor units, as of one moment: a row per item, in order; position is its place from 1.
--- The balance is null where there is no such wallet.
+-- The balances of many wallets in minor units, as of one moment: a row per item, in order; position is its place from
+-- 1. The balance is null where there is no such wallet.
 --
 -- Locks:  nothing.
 -- Raises: nothing.

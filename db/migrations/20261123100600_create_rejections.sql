@@ -21,7 +21,7 @@ create table wallet.rejections (
 );
 
 comment on table wallet.rejections is
-'Operations that a money rule refused, remembered so that a retry under the same key gets the same answer. Append-only.';
+'Operations that a money rule refused, remembered so that a retry gets the same answer. Append-only.';
 comment on column wallet.rejections.id is 'Made of wallet_id and idempotency_key: see wallet._operation_id.';
 comment on column wallet.rejections.balance is 'The wallet''s balance at that moment, minor units.';
 comment on column wallet.rejections.error_code is 'The SQLSTATE: WA002, WA005 or WA006.';

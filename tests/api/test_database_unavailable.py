@@ -13,7 +13,7 @@ from aiohttp import web
 from service.app import create_app
 from service.server import Runner
 
-from . import UNKNOWN, Answer, Call, Condition, ReadState, Release, assert_problem, until
+from . import UNKNOWN, Answer, Call, Condition, ReadState, Refused, Release, assert_problem, until
 
 Terminate = Callable[[], Awaitable[None]]
 
@@ -27,8 +27,9 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture
-async def without_database(closed_port: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of a service whose database is not there."""
+async def without_database(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a service whose database is not there, and which does not try for long."""
+    monkeypatch.setattr("service.coalesce._LIMIT_SECONDS", 0.1)
     runner = Runner(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -100,6 +101,14 @@ async def test_it_is_not_ready_but_lives(without_database: aiohttp.ClientSession
         assert (response.status, await response.json()) == (200, {"status": "live"})
 
 
+async def test_more_requests_than_can_wait_are_told_to_come_again(
+    apply: Call, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.coalesce._MAX_WAITING", 0)
+    answer = await refused(apply("DEPOSIT", "1"), 503, "overloaded")
+    assert answer.headers["retry-after"] == "1"
+
+
 async def test_it_goes_on_after_all_its_sessions_were_ended(
     call: Call, wallet: str, apply: Call, terminate: Terminate
 ) -> None:
@@ -117,25 +126,32 @@ async def test_it_goes_on_after_all_its_sessions_were_ended(
     assert answers[-1].content == b'{"balance":20}'
 
 
-async def test_an_operation_whose_session_is_ended_is_not_applied(
+async def test_an_operation_whose_session_is_ended_is_sent_again_and_applied_once(
     apply: Call, release: Release, is_waiting: Condition, terminate: Terminate, state: ReadState
 ) -> None:
-    before = await state()
+    waiting = asyncio.create_task(apply("DEPOSIT", "1"))
+    await until(is_waiting)
+    await terminate()
+    await release()
+    answer = await waiting
+    assert (answer.status, answer.json["new_balance"]) == (201, "1")
+    assert [row["balance"] for row in (await state()).wallets] == [1]
+    assert len((await state()).operations) == 1
+
+
+async def test_an_operation_that_was_given_up_is_applied_once_when_it_is_repeated(
+    apply: Call,
+    release: Release,
+    is_waiting: Condition,
+    terminate: Terminate,
+    state: ReadState,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.coalesce._LIMIT_SECONDS", 0.3)
     waiting = asyncio.create_task(apply("DEPOSIT", "1", "key"))
     await until(is_waiting)
     await terminate()
     assert_unavailable(await waiting)
-    await release()
-    assert await state() == before
-
-
-async def test_an_operation_whose_session_was_ended_is_applied_once_when_it_is_repeated(
-    apply: Call, release: Release, is_waiting: Condition, terminate: Terminate, state: ReadState
-) -> None:
-    waiting = asyncio.create_task(apply("DEPOSIT", "1", "key"))
-    await until(is_waiting)
-    await terminate()
-    assert (await waiting).status == 503
     await release()
 
     async def is_applied() -> bool:

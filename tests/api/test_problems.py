@@ -9,18 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from service import errors
-
 from . import UNKNOWN, Call, Exchange, Refused, get
 
 VALID = b'{"operation_type":"DEPOSIT","amount":"1"}'
 JSON = {"Content-Type": "application/json"}
-
-
-def test_every_refusal_has_a_code_and_a_title_of_its_own() -> None:
-    own = [entry for entry in vars(errors).values() if isinstance(entry, errors.Entry)]
-    entries = {*errors.BY_SQLSTATE.values(), *own}
-    assert len({entry.code for entry in entries}) == len({entry.title for entry in entries}) == len(entries)
 
 
 @pytest.mark.parametrize(

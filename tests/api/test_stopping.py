@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from service import api, database
 from service.app import create_app
 from service.server import Runner
 
@@ -55,6 +56,11 @@ async def test_a_request_in_flight_is_finished_and_no_other_is_let_in(
     assert (answer.status, answer.json["new_balance"]) == (201, "7")
     assert await wire.end() == b""
     await stopping
+
+
+def test_it_waits_longer_than_a_request_takes_at_most() -> None:
+    longest = api._READ_SECONDS + database._CONNECT_SECONDS + database._ANSWER_SECONDS
+    assert Runner(create_app("postgres://"))._shutdown_timeout > longest
 
 
 async def test_a_connection_without_a_request_does_not_hold_it_up(runner: Runner, wire: Wire) -> None:
