@@ -17,7 +17,7 @@ lint: .venv/dev ## ruff, mypy, sqlfluff
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m sqlfluff lint --processes 2 --disable-progress-bar db
+	.venv/bin/python -m sqlfluff lint --disable-progress-bar db
 
 bench: .venv/run ## measure every figure next to its yardstick (needs wrk), about ten minutes
 	.venv/bin/python -m bench

@@ -72,7 +72,7 @@ declare
     v_errors text[] := array_fill(null::text, array[v_count]);
     v_details text[] := array_fill(null::text, array[v_count]);
     v_replayed boolean[] := array_fill(false, array[v_count]);
-    v_rejected integer[] := '{}';
+    v_rejected integer[] := array[]::integer[];
 begin
     if v_count is distinct from cardinality(p_operation_types)
         or v_count is distinct from cardinality(p_amounts)
