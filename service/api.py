@@ -90,7 +90,7 @@ async def get_balance(request: web.Request) -> web.Response:
     wallet_id = _wallet_id(request)
     row = await request.app[BALANCES].apply(BalanceRequest(wallet_id))
     if row["balance"] is None:
-        raise Problem(errors.WALLET_NOT_FOUND, f"there is no wallet {wallet_id.lower()}")
+        raise Problem(errors.WALLET_NOT_FOUND, f"there is no wallet {wallet_id}")
     return _json({"balance": row["balance"]})
 
 
@@ -269,7 +269,8 @@ def _wallet_id(request: web.Request) -> str:
 def _uuid(wallet_id: str) -> str:
     if not _UUID.fullmatch(wallet_id):
         raise Problem(errors.WALLET_NOT_FOUND, "there is no such wallet: a wallet's id is a UUID")
-    return wallet_id
+    # One wallet is one text, by which its operations are kept together.
+    return wallet_id.lower()
 
 
 async def _body(request: web.Request, decode: Any) -> Any:

@@ -37,7 +37,7 @@ from wallet.apply_operations($1, $2, $3, $4)
 
 _GET_BALANCES = "select balance from wallet.get_balances($1)"
 
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class ConnectError(Exception):
@@ -72,7 +72,7 @@ async def connect(url: str) -> asyncpg.Connection:
     """One connection with the rights of wallet_app. Raises ConnectError."""
     try:
         return await asyncpg.connect(url, server_settings=session_settings(url), timeout=_CONNECT_SECONDS)
-    except _FAILURES as exc:
+    except FAILURES as exc:
         raise _explain(url, exc) from exc
 
 
@@ -97,7 +97,7 @@ async def check(url: str) -> None:
     """Looks whether a database can be served. Raises ConnectError when not; logs it when its functions differ."""
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
-    except _FAILURES as exc:
+    except FAILURES as exc:
         raise _explain(url, exc) from exc
     try:
         if not await deploy.is_migrated(connection):

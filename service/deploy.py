@@ -124,7 +124,7 @@ async def _run_dbmate(url: str) -> None:
     process = await asyncio.create_subprocess_exec(
         dbmate,
         *("--migrations-dir", str(_DB / "migrations"), "--migrations-table", "public.schema_migrations"),
-        *("--no-dump-schema", "--migration-lock", "migrate", "--strict"),
+        *("--no-dump-schema", "--migration-lock", "--env-file", os.devnull, "migrate", "--strict"),
         # Not an argument: those are for all users of a machine to read.
         env={**os.environ, "DATABASE_URL": url},
         stdin=asyncio.subprocess.DEVNULL,

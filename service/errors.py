@@ -74,10 +74,11 @@ BY_STATUS = {
 
 RETRY_AFTER_SECONDS = "1"
 
-# SQLSTATEs, or classes of them, by which PostgreSQL says that it cannot answer now and that nothing was applied:
-# connection lost, out of resources, an operator's stop, conflicts with other transactions, a time limit.
+# SQLSTATEs, or classes of them, by which PostgreSQL says that it cannot answer now: connection lost or refused, out of
+# resources, an operator's stop, conflicts with other transactions, a time limit. After a lost connection nobody knows
+# whether the call was applied.
 _CONFLICT_STATES = ("40", "55P03")
-_UNAVAILABLE_STATES = ("08", "53", "57P", "57014", "25006", *_CONFLICT_STATES)
+_UNAVAILABLE_STATES = ("08", "28", "3D", "53", "57P", "57014", "25006", *_CONFLICT_STATES)
 
 
 class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
@@ -117,7 +118,8 @@ def database_unavailable() -> Problem:
     """The database cannot answer now; the caller may try again."""
     return Problem(
         DATABASE_UNAVAILABLE,
-        "the database cannot answer now: try again, with the same Idempotency-Key if you sent one",
+        "the database did not answer in time; an operation may have been applied or not: to be sure, try again "
+        "with the same Idempotency-Key",
         {"Retry-After": RETRY_AFTER_SECONDS},
     )
 
@@ -169,6 +171,8 @@ def from_database(exc: BaseException) -> Problem | None:
         return database_unavailable() if sqlstate.startswith(_UNAVAILABLE_STATES) else None
     # asyncpg's own errors about a connection that is gone, the socket's, and time limits. The ones that are a
     # ValueError as well are about an argument that we should not have passed.
-    if isinstance(exc, (asyncpg.InterfaceError, OSError, TimeoutError)) and not isinstance(exc, ValueError):
+    if isinstance(exc, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)) and not isinstance(
+        exc, ValueError
+    ):
         return database_unavailable()
     return None

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import asyncpg
 import msgspec
 from aiohttp import web
 
-from service import deploy
+from service import database, deploy
 from service.database import POOL
 
 _CHECK_SECONDS = 3.0
@@ -47,7 +46,7 @@ async def ready(request: web.Request) -> web.Response:
             await connection.fetchval("select 1", timeout=_CHECK_SECONDS)
             if comparison.difference is not None:
                 comparison.difference = await deploy.difference(connection)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except database.FAILURES:
         return _answer(503, "database_unavailable", "the database does not answer")
     if comparison.difference is not None:
         return _answer(503, "functions_differ", f"{comparison.difference}; run: {deploy.MEND}")

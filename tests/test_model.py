@@ -223,12 +223,18 @@ class Comparison(RuleBasedStateMachine):
     def apply_anything(self, wallet_id: UUID, operation_type: str, amount: int | None, key: str | None) -> None:
         self.apply(wallet_id, operation_type, amount, key)
 
-    @rule(wallet_id=wallet_ids, place=st.integers(0, 9), more=st.sampled_from([0, 0, 0, 1]))
-    def apply_again(self, wallet_id: UUID, place: int, more: int) -> None:
+    @rule(wallet_id=wallet_ids, place=st.integers(0, 9), change=st.sampled_from([None, None, "amount", "type"]))
+    def apply_again(self, wallet_id: UUID, place: int, change: str | None) -> None:
         keyed = [operation for operation in self.model.wallets[wallet_id].ledger if operation.key]
-        if keyed:
-            earlier = keyed[place % len(keyed)]
-            self.apply(wallet_id, earlier.operation_type, min(earlier.amount + more, MAX), earlier.key)
+        if not keyed:
+            return
+        earlier = keyed[place % len(keyed)]
+        operation_type, amount = earlier.operation_type, earlier.amount
+        if change == "amount":
+            amount = amount + 1 if amount < MAX else 1
+        elif change == "type":
+            operation_type = "WITHDRAW" if operation_type == "DEPOSIT" else "DEPOSIT"
+        self.apply(wallet_id, operation_type, amount, earlier.key)
 
     @rule(wallet_id=wallet_ids, too_much=st.booleans())
     def drain(self, wallet_id: UUID, too_much: bool) -> None:

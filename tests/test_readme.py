@@ -18,7 +18,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """The service, started as the README says but on a free port and a directory of its own; and its environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "DATABASE_"))}
+    # Empty counts as unset, and wins over a developer's own .env.
+    external = ("DATABASE_URL", *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")))
+    environment = os.environ | dict.fromkeys(external, "") | {"HOST": "", "WORKERS": "", "LOG_LEVEL": ""}
     environment |= {"DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service", "serve"),

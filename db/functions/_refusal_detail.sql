@@ -19,7 +19,7 @@ as $$
             || p_amount || ' to withdraw is more'
         when 'WA003' then
             'amount has to be from 1 to 9223372036854775807 minor units, not ' || coalesce(p_amount::text, 'null')
-        when 'WA004' then 'operation_type has to be DEPOSIT or WITHDRAW, not ' || coalesce(p_operation_type, 'null')
+        when 'WA004' then 'operation_type has to be DEPOSIT or WITHDRAW, not ' || coalesce(left(p_operation_type, 40), 'null')
         when 'WA005' then
             'wallet ' || p_wallet_id || ' holds ' || p_balance || ', ' || p_amount
             || ' more would exceed 9223372036854775807'

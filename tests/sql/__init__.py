@@ -12,6 +12,7 @@ class State(NamedTuple):
 
     wallets: list[asyncpg.Record]
     operations: list[asyncpg.Record]
+    rejections: list[asyncpg.Record]
 
 
 Apply = Callable[..., Awaitable[asyncpg.Record]]

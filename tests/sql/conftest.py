@@ -30,12 +30,13 @@ def apply(app_connection: asyncpg.Connection) -> Apply:
 
 @pytest.fixture
 def state(owner_connection: asyncpg.Connection) -> ReadState:
-    """Reads every wallet and every operation."""
+    """Reads every wallet, every operation and every remembered refusal."""
 
     async def read() -> State:
         return State(
             await owner_connection.fetch("select * from wallet.wallets order by id"),
             await owner_connection.fetch("select * from wallet.operations order by wallet_id, seq"),
+            await owner_connection.fetch("select * from wallet.rejections order by wallet_id, id"),
         )
 
     return read
