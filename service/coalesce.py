@@ -108,9 +108,8 @@ class Coalescer(Generic[Request]):
         finally:
             self._is_working = False
 
-    async def _settle(self, batch: list[_Waiting[Request]]) -> None:
+    async def _settle(self, batch: list[_Waiting[Request]], pause: float = _RETRY_SECONDS) -> None:
         """Answers every request of a batch: with its row, or with the error that kept it from being applied."""
-        pause = _RETRY_SECONDS
         # Whoever has gone away, or was told that it took too long, needs no answer any more.
         while batch := [waiting for waiting in batch if not waiting.answer.done()]:
             try:
@@ -126,12 +125,20 @@ class Coalescer(Generic[Request]):
                     _answer(batch[0], exc)
                     return
                 log.warning("%d requests have to be sent again: %s", len(batch), exc)
+                if errors.is_conflict(exc):
+                    # Only this wallet is locked by others: those that want another one shall not wait for it.
+                    self._start(self._settle_later(batch, pause))
+                    return
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_RETRY_SECONDS)
             else:
                 for waiting, row in zip(batch, rows, strict=True):
                     _answer(waiting, row)
                 return
+
+    async def _settle_later(self, batch: list[_Waiting[Request]], pause: float) -> None:
+        await asyncio.sleep(pause)
+        await self._settle(batch, min(2 * pause, _MAX_RETRY_SECONDS))
 
     def _expire(self) -> None:
         """Tells those that have waited too long; they are in the order of their deadlines."""

@@ -330,6 +330,15 @@ async def test_a_malformed_item_is_refused_and_leaves_no_trace(
     assert await state() == before
 
 
+async def test_any_1_to_255_visible_ascii_characters_are_a_key(
+    wallet_id: UUID, apply_all: ApplyAll, state: ReadState
+) -> None:
+    keys = ["k", "!", "~", "k" * 255, "a\\b\\", "'", '"', "%s$1{},", "NULL", "\\x00"]
+    answers = await apply_all(*deposits(wallet_id, *keys))
+    assert [answer["operation_id"] for answer in answers] == [id_of(wallet_id, key) for key in keys]
+    assert [operation["idempotency_key"] for operation in (await state()).operations] == keys
+
+
 @pytest.mark.parametrize(
     "malformed", [("DEPOSIT", 0, "key"), ("TRANSFER", 5, "key"), ("DEPOSIT", None, "key"), (None, 5, "key")]
 )

@@ -344,7 +344,7 @@ async def test_while_there_is_no_database_requests_are_answered_within_their_lim
     waiting = list(map(coalescer.apply, deposits(UUID(int=2), 3)))
     bulk = asyncio.create_task(coalescer.apply_all(deposits(UUID(int=3), 2)))
     problems = await asyncio.wait_for(asyncio.gather(in_the_call, *waiting, return_exceptions=True), 5)
-    problems += await bulk
+    problems += await asyncio.wait_for(bulk, 5)
     elapsed = loop.time() - began
     assert [isinstance(problem, Problem) and problem.entry for problem in problems] == [errors.DATABASE_UNAVAILABLE] * 6
     assert isinstance(problems[0], Problem)
@@ -383,7 +383,7 @@ async def test_operations_that_were_in_the_way_of_others_are_tried_again(
 
     async def call(operations: Sequence[Operation]) -> Sequence[Row]:
         rows = await recorder(operations)
-        if len(recorder.calls) <= 4:
+        if len(recorder.calls) <= 8:
             raise error("in the way of others")
         return rows
 
@@ -468,6 +468,20 @@ async def test_a_wallet_that_others_have_locked_delays_only_its_own_operations(
     assert balances(await answered(*delayed)) == [1, 2, 3]
 
 
+async def test_a_call_for_a_locked_wallet_alone_does_not_hold_up_the_next_ones(
+    coalescer: Operations, recorder: Recorder, owner_connection: asyncpg.Connection, create_wallet: CreateWallet
+) -> None:
+    locked, other = await create_wallet(), await create_wallet()
+    async with owner_connection.transaction():
+        await owner_connection.execute("select from wallet.wallets where id = $1 for no key update", locked)
+        delayed = coalescer.apply(deposits(locked, 1)[0])
+        await recorder.has_begun(1)
+        rows = await answered(*map(coalescer.apply, deposits(other, 3)))
+        assert balances(rows) == [1, 2, 3]
+        assert not delayed.done()
+    assert balances(await answered(delayed)) == [1]
+
+
 async def test_a_wallet_that_stays_locked_is_unavailable_after_the_limit(
     monkeypatch: pytest.MonkeyPatch,
     coalescer: Operations,
@@ -514,6 +528,20 @@ async def test_close_answers_what_has_to_be_sent_again(pool: asyncpg.Pool, walle
     answers = list(map(coalescer.apply, deposits(wallet_id, 3)))
     await asyncio.wait_for(coalescer.close(), 10)
     assert balances(answer.result() for answer in answers) == [1, 2, 3]
+
+
+async def test_close_answers_what_has_to_be_sent_in_parts(pool: asyncpg.Pool, wallet_id: UUID) -> None:
+    call = Poisoned(pool)
+    call.may_go_on.clear()
+    coalescer = Coalescer[Operation](call)
+    answers = list(map(coalescer.apply, [*deposits(wallet_id, 3), *deposits(wallet_id, 1, "poison")]))
+    await call.has_begun(1)
+    closing = asyncio.create_task(coalescer.close())
+    await asyncio.sleep(0)
+    call.may_go_on.set()
+    await asyncio.wait_for(closing, 10)
+    assert isinstance(answers.pop().exception(), asyncpg.DataError)
+    assert sorted(balances(answer.result() for answer in answers)) == [1, 2, 3]
 
 
 async def test_close_returns_at_once_when_there_is_nothing_to_answer(coalescer: Operations) -> None:

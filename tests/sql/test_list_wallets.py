@@ -59,6 +59,7 @@ async def test_its_pages_cover_every_wallet_once_even_if_more_are_made_meanwhile
     before: tuple[datetime | None, UUID | None] = (None, None)
     while page := await app_connection.fetch("select * from wallet.list_wallets($1, $2, $3)", limit, *before):
         seen += page
+        assert len(seen) <= len(seven)
         before = (page[-1]["created_at"], page[-1]["id"])
         await app_connection.execute("select wallet.create_wallet('made meanwhile')")
     assert seen == seven
@@ -74,6 +75,7 @@ async def test_its_pages_cover_wallets_of_one_moment_once(
     before: tuple[datetime | None, UUID | None] = (None, None)
     while page := await app_connection.fetch("select * from wallet.list_wallets(2, $1, $2)", *before):
         seen += [wallet["id"] for wallet in page]
+        assert len(seen) <= len(seven)
         before = (page[-1]["created_at"], page[-1]["id"])
     assert seen == sorted((wallet["id"] for wallet in seven), reverse=True)
 
