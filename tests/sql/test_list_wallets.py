@@ -71,6 +71,8 @@ async def test_its_pages_cover_wallets_of_one_moment_once(
     await superuser_connection.execute(
         "update wallet.wallets set created_at = $1, updated_at = $1", seven[0]["created_at"]
     )
+    # Through the index they would come in order whether asked to or not.
+    await app_connection.execute("set enable_indexscan = off; set enable_bitmapscan = off")
     seen: list[UUID] = []
     before: tuple[datetime | None, UUID | None] = (None, None)
     while page := await app_connection.fetch("select * from wallet.list_wallets(2, $1, $2)", *before):
