@@ -29,86 +29,67 @@ create or replace function wallet.apply_operation(
 language plpgsql
 security definer
 set search_path = wallet, pg_temp
+-- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-    v_max constant bigint := 9223372036854775807;
-    v_key text := p_idempotency_key;
-    v_id uuid;
-    v_delta bigint;
-    v_least_available bigint;
-    v_most_balance bigint;
+    v_key text;
+    v_id uuid; -- null when nothing may be applied
+    v_first_error text;
+    v_first_detail text;
     v_wallet wallets;
-    v_first record;
     v_error text;
 begin
-    if p_amount is null or p_amount <= 0 then
-        v_error := 'WA003';
-    elsif p_operation_type = 'DEPOSIT' then
-        v_delta := p_amount;
-        v_least_available := 0;
-        v_most_balance := v_max - p_amount;
-    elsif p_operation_type = 'WITHDRAW' then
-        v_delta := -p_amount;
-        v_least_available := p_amount;
-        v_most_balance := v_max;
-    else
-        v_error := 'WA004';
-    end if;
-
-    if v_error is not null then
-        null;
-    elsif p_wallet_id is null then
-        v_error := 'WA001';
-    elsif v_key is null then
+    if p_idempotency_key is null then
         v_key := gen_random_uuid()::text;
         v_id := _operation_id(p_wallet_id, v_key);
-    elsif v_key = '' or octet_length(v_key) > 255 or v_key ~ '[^!-~]' then
-        v_error := 'WA008';
-    else
+    elsif p_idempotency_key <> '' and octet_length(p_idempotency_key) <= 255 and p_idempotency_key !~ '[^!-~]' then
+        v_key := p_idempotency_key;
         v_id := _operation_id(p_wallet_id, v_key);
         -- Two calls with one key: the later waits here, then sees what the earlier did. The lock and the look have to
         -- be two statements, because a statement that has waited for a row still reads other tables as they were.
         perform from wallets as w where w.id = p_wallet_id for no key update;
-        select f.* into v_first
+        select f.* into operation_type, amount, new_balance, seq, created_at, v_first_error, v_first_detail, replayed
         from (
-            select o.operation_type, o.amount, o.balance_after, o.seq, o.created_at, null as error_code, null as detail
+            select o.operation_type, o.amount, o.balance_after, o.seq, o.created_at, null, null, true
             from operations as o
             where o.wallet_id = p_wallet_id and o.id = v_id
             union all
-            select r.operation_type, r.amount, r.balance, null, r.created_at, r.error_code, r.detail
+            select r.operation_type, r.amount, r.balance, null, r.created_at, r.error_code, r.detail, true
             from rejections as r
             where r.wallet_id = p_wallet_id and r.id = v_id
         ) as f;
-        if found and (v_first.operation_type <> p_operation_type or v_first.amount <> p_amount) then
-            v_error := 'WA007';
-        elsif found and v_first.error_code is not null then
-            raise exception '%', v_first.detail using errcode = v_first.error_code;
-        elsif found then
+        if not found then
+            null;
+        elsif operation_type is distinct from p_operation_type or amount is distinct from p_amount then
+            v_id := null;
+        elsif v_first_error is not null then
+            raise exception '%', v_first_detail using errcode = v_first_error;
+        else
             operation_id := v_id;
             status := 'SUCCESS';
-            operation_type := p_operation_type;
-            amount := p_amount;
-            new_balance := v_first.balance_after;
-            seq := v_first.seq;
-            replayed := true;
-            created_at := v_first.created_at;
             return;
         end if;
     end if;
 
-    while v_error is null loop
+    loop
         -- A statement that had to wait for the row computes anew from what it then finds, the clock included: so
-        -- created_at never runs backwards within a wallet, and no update is lost.
+        -- created_at never runs backwards within a wallet, and no update is lost. All rules are in this one statement,
+        -- because each expression of PL/pgSQL costs a transaction about as much as a row's index entry.
         with settled as (
             update wallets as w
-            set balance = w.balance + v_delta,
+            set balance = case p_operation_type when 'DEPOSIT' then w.balance + p_amount else w.balance - p_amount end,
                 last_seq = w.last_seq + 1,
                 updated_at = greatest(clock_timestamp(), w.updated_at)
             where w.id = p_wallet_id
                 and w.status = 'ACTIVE'
-                and w.balance - w.held >= v_least_available
-                and w.balance <= v_most_balance
+                and v_id is not null
+                and case
+                    when p_amount <= 0 then false
+                    when p_operation_type = 'DEPOSIT' then w.balance <= 9223372036854775807 - p_amount
+                    when p_operation_type = 'WITHDRAW' then w.balance - w.held >= p_amount
+                end
             returning w.balance, w.last_seq, w.updated_at
         )
 
@@ -126,11 +107,17 @@ begin
         -- Refused, but why? The wallet is locked to answer that, and may have changed in between: then once more.
         select * into v_wallet from wallets as w where w.id = p_wallet_id for no key update;
         v_error := case
-            when not found then 'WA001'
+            when p_amount is null or p_amount <= 0 then 'WA003'
+            when p_operation_type is null or p_operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
+            when p_wallet_id is null then 'WA001'
+            when v_key is null then 'WA008'
+            when v_wallet.id is null then 'WA001'
+            when v_id is null then 'WA007'
             when v_wallet.status <> 'ACTIVE' then 'WA006'
-            when v_wallet.balance - v_wallet.held < v_least_available then 'WA002'
-            when v_wallet.balance > v_most_balance then 'WA005'
+            when p_operation_type = 'WITHDRAW' and v_wallet.balance - v_wallet.held < p_amount then 'WA002'
+            when p_operation_type = 'DEPOSIT' and v_wallet.balance > 9223372036854775807 - p_amount then 'WA005'
         end;
+        exit when v_error is not null;
     end loop;
 
     raise exception '%', _refusal_detail(

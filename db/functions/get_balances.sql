@@ -9,6 +9,11 @@ language sql
 stable parallel safe
 security definer
 set search_path = wallet, pg_temp
+-- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_material = off
 as $$
     select i.place::integer, i.wallet_id, w.balance
     from unnest(p_wallet_ids) with ordinality as i (wallet_id, place)

@@ -1,0 +1,95 @@
+"""A plan that was made while the tables were small is kept for as long as a session lasts, and has to stay good."""
+
+import asyncpg
+import pytest
+
+_WALLETS = 3_000
+_OPERATIONS = 3_000
+_CALLS = 10
+# Far above what any of the calls needs, far below the number of rows.
+_MAX_ROWS_READ = 60
+
+_STATEMENTS = {
+    "apply_operation": "select wallet.apply_operation($1, 'DEPOSIT', 1)",
+    "apply_operation with a key": "select wallet.apply_operation($1, 'DEPOSIT', 1, gen_random_uuid()::text)",
+    "apply_operations, one": """
+        select wallet.apply_operations(array[$1::uuid], array['DEPOSIT'], array[1], array[gen_random_uuid()::text])
+    """,
+    "apply_operations, some": """
+        select wallet.apply_operations(
+            array_agg($1::uuid), array_agg('DEPOSIT'::text), array_agg(1::bigint), array_agg(gen_random_uuid()::text)
+        ) from generate_series(1, 3)
+    """,
+    "get_balance": "select wallet.get_balance($1)",
+    "get_balances": "select wallet.get_balances(array[$1::uuid, $1])",
+    "get_wallet": "select wallet.get_wallet($1)",
+    "get_operation": "select wallet.get_operation($1, (wallet.list_operations($1, 1)).operation_id)",
+    "list_operations": "select wallet.list_operations($1, 5, 2)",
+    "set_wallet_status": "select wallet.set_wallet_status($1, 'ACTIVE')",
+    "list_wallets": "select wallet.list_wallets(5) where $1::uuid is not null",
+}
+
+
+@pytest.mark.parametrize("wallets", [1, 2, 60, 500])
+async def test_it_reads_few_rows_however_small_the_tables_were_when_it_was_planned(
+    app_connection: asyncpg.Connection,
+    owner_connection: asyncpg.Connection,
+    superuser_connection: asyncpg.Connection,
+    wallets: int,
+) -> None:
+    wallet_id = await app_connection.fetchval("select id from wallet.create_wallet()")
+    await _add_wallets(owner_connection, wallets - 1)
+    await superuser_connection.execute("vacuum (analyze)")
+    await _rows_read(app_connection, superuser_connection, wallet_id)
+
+    await _add_wallets(owner_connection, _WALLETS)
+    for _ in range(_OPERATIONS // 500):
+        await app_connection.execute(
+            """
+            select count(*) from wallet.apply_operations(
+                array_fill($1::uuid, array[500]), array_fill('DEPOSIT'::text, array[500]), array_fill(1, array[500]),
+                array(select gen_random_uuid()::text from generate_series(1, 500))
+            )
+            """,
+            wallet_id,
+        )
+    read = await _rows_read(app_connection, superuser_connection, wallet_id)
+
+    assert {name: rows for name, rows in read.items() if rows > _MAX_ROWS_READ} == {}
+
+
+async def _add_wallets(owner_connection: asyncpg.Connection, count: int) -> None:
+    await owner_connection.execute(
+        """
+        insert into wallet.wallets (id, currency, created_at, updated_at)
+        select gen_random_uuid(), 'RUB', clock_timestamp(), clock_timestamp() from generate_series(1, $1)
+        """,
+        count,
+    )
+
+
+async def _rows_read(
+    app_connection: asyncpg.Connection, superuser_connection: asyncpg.Connection, wallet_id: object
+) -> dict[str, float]:
+    """How many rows and index entries a call of each statement reads, on average."""
+    read = {}
+    for name, text in _STATEMENTS.items():
+        before = await _rows_read_so_far(app_connection, superuser_connection)
+        for _ in range(_CALLS):
+            await app_connection.fetch(text, wallet_id)
+        read[name] = (await _rows_read_so_far(app_connection, superuser_connection) - before) / _CALLS
+    return read
+
+
+async def _rows_read_so_far(app_connection: asyncpg.Connection, superuser_connection: asyncpg.Connection) -> int:
+    # The one waits for the next statement's end to report what it read; the other sees what was reported.
+    await app_connection.execute("select pg_stat_force_next_flush()")
+    await app_connection.execute("select")
+    read: int = await superuser_connection.fetchval(
+        """
+        select
+            (select sum(t.seq_tup_read) from pg_stat_user_tables as t where t.schemaname = 'wallet')
+            + (select sum(i.idx_tup_read) from pg_stat_user_indexes as i where i.schemaname = 'wallet')
+        """
+    )
+    return read
