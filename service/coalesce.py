@@ -2,7 +2,8 @@
 
 One transaction commits, and waits for the disk, once for all of its operations, and settles a wallet once however many
 of them it has. So the busier the service, the less an operation costs; and since nothing is ever waited for but a call
-that is under way, a lone request is answered at once.
+that is under way, a lone request is answered at once. When many wait, a second call begins while the first is under
+way: one of them computes while the other waits for the disk, or for this process.
 
 Every operation has a key before it is sent. So when a connection is lost in the middle of a call, and nobody knows
 whether it was committed, the same operations are sent again: those that were applied answer as they did, the others are
@@ -20,6 +21,9 @@ from service import errors
 log = logging.getLogger(__name__)
 
 _MAX_BATCH = 1000
+_MAX_CALLS = 2
+# How many have to wait for a second call: with fewer, two small ones cost more than the next larger one.
+_MANY = 32
 _MAX_WAITING = 10_000
 # How long a request is tried for, and how often it is looked whether that is over.
 _LIMIT_SECONDS = 10.0
@@ -60,7 +64,7 @@ class Coalescer(Generic[Request]):
         self._call: Callable[[Sequence[Request]], Awaitable[Sequence[Row]]] = call
         self._waiting: deque[_Waiting[Request]] = deque()
         self._unanswered: deque[_Waiting[Request]] = deque()
-        self._is_working = False
+        self._calls = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -70,8 +74,8 @@ class Coalescer(Generic[Request]):
             raise errors.overloaded()
         waiting = self._accept(request)
         self._waiting.append(waiting)
-        if not self._is_working:
-            self._is_working = True
+        if self._calls < _MAX_CALLS and self._is_call_due(self._calls):
+            self._calls += 1
             self._start(self._work())
         return waiting.answer
 
@@ -101,12 +105,15 @@ class Coalescer(Generic[Request]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _is_call_due(self, other_calls: int) -> bool:
+        return len(self._waiting) >= (_MANY if other_calls else 1)
+
     async def _work(self) -> None:
         try:
-            while self._waiting:
+            while self._is_call_due(self._calls - 1):
                 await self._settle([self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))])
         finally:
-            self._is_working = False
+            self._calls -= 1
 
     async def _settle(self, batch: list[_Waiting[Request]], pause: float = _RETRY_SECONDS) -> None:
         """Answers every request of a batch: with its row, or with the error that kept it from being applied."""

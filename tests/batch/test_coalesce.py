@@ -121,6 +121,24 @@ async def test_requests_that_arrive_during_a_call_form_the_next_one(
     assert balances(rows) == [1, 2, 3, 4, 5, 6]
 
 
+async def test_when_many_wait_a_second_call_begins_but_never_a_third(
+    monkeypatch: pytest.MonkeyPatch, coalescer: Operations, recorder: Recorder, wallet_id: UUID
+) -> None:
+    monkeypatch.setattr(coalesce, "_MANY", 3)
+    operations = deposits(wallet_id, 10)
+    recorder.may_go_on.clear()
+    answers = [coalescer.apply(operations[0])]
+    await recorder.has_begun(1)
+    answers += map(coalescer.apply, operations[1:4])
+    await recorder.has_begun(2)
+    answers += map(coalescer.apply, operations[4:])
+    await asyncio.sleep(0)  # lets the event loop begin what is ready to run
+    assert recorder.calls == [operations[:1], operations[1:4]]
+    recorder.may_go_on.set()
+    await answered(*answers)
+    assert recorder.calls == [operations[:1], operations[1:4], operations[4:]]
+
+
 async def test_every_request_gets_its_own_row(
     coalescer: Operations, recorder: Recorder, create_wallet: CreateWallet
 ) -> None:
