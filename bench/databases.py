@@ -17,11 +17,18 @@ cross join lateral generate_series(1, w.last_seq) as s (seq)
 cross join lateral (select left(encode(sha256(uuid_send(w.id) || int8send(s.seq)), 'base64'), 22)) as k (key)
 """
 
-# The floor: the same update and the same insert, with the same columns, constraints and indexes, and no rules.
+# The floor: the same update and insert, with the same columns, constraints, indexes and triggers, and no rules.
 _FLOOR = """
 create schema if not exists floor;
 create table floor.wallets (like wallet.wallets including all);
 create table floor.operations (like wallet.operations including all);
+alter table floor.wallets add foreign key (currency) references wallet.currencies;
+create trigger kept before delete or truncate on floor.wallets
+for each statement execute function wallet._refuse_rewrite();
+create trigger identity before update of id, currency, created_at on floor.wallets
+for each statement execute function wallet._refuse_rewrite();
+create trigger append_only before update or delete or truncate on floor.operations
+for each statement execute function wallet._refuse_rewrite();
 insert into floor.wallets select * from wallet.wallets;
 """
 FLOOR_SCRIPT = """
