@@ -66,9 +66,10 @@ declare
     v_balance bigint;
     v_seq bigint;
     v_time timestamptz;
+    v_tid tid;
+    v_newest integer; -- the place of its last item that was applied
     -- what becomes of each item, by its place
     v_ids uuid[];
-    v_tids tid[];
     v_balances bigint[];
     v_seqs bigint[];
     v_times timestamptz[];
@@ -76,6 +77,7 @@ declare
     v_details text[];
     v_replayed boolean[];
     v_rejected integer[] := array[]::integer[];
+    v_tids tid[]; -- where the wallet's row is, for the last item that was applied to it
 begin
     if v_count is distinct from cardinality(p_operation_types)
         or v_count is distinct from cardinality(p_amounts)
@@ -156,6 +158,11 @@ begin
         select
             i.*,
             min(i.place) over (partition by i.wallet_id, i.id) as first_place,
+            -- null when it was applied or refused before, or cannot be applied whatever the balance
+            case
+                when i.id is not null and w.status = 'ACTIVE' and o.id is null and r.id is null
+                    then case i.operation_type when 'DEPOSIT' then i.amount else -i.amount end
+            end as change,
             w.balance,
             w.held,
             w.status,
@@ -181,6 +188,11 @@ begin
     loop
         v_place := v_item.place;
         if v_item.wallet_id is distinct from v_wallet_id then
+            if v_newest is not null then
+                v_tids[v_newest] := v_tid;
+                v_newest := null;
+            end if;
+            v_tid := v_item.tid;
             v_wallet_id := v_item.wallet_id;
             v_balance := v_item.balance;
             v_seq := v_item.last_seq;
@@ -190,7 +202,21 @@ begin
             end if;
         end if;
 
-        if v_item.id is null then
+        if v_item.first_place = v_place
+            and (case
+                when v_item.change > 0 then v_balance <= v_max - v_item.change
+                when v_item.change < 0 then v_balance - v_item.held >= -v_item.change
+            end)
+        then
+            v_newest := v_place;
+            v_balance := v_balance + v_item.change;
+            v_seq := v_seq + 1;
+            v_ids[v_place] := v_item.id;
+            v_balances[v_place] := v_balance;
+            v_seqs[v_place] := v_seq;
+            v_times[v_place] := v_time;
+            continue;
+        elsif v_item.id is null then
             v_error := case
                 when v_item.amount is null or v_item.amount <= 0 then 'WA003'
                 when v_item.operation_type is null or v_item.operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
@@ -227,27 +253,6 @@ begin
                 v_replayed[v_place] := true;
                 continue;
             end if;
-        elsif v_item.status = 'ACTIVE' and v_item.operation_type = 'DEPOSIT' and v_balance <= v_max - v_item.amount then
-            v_balance := v_balance + v_item.amount;
-            v_seq := v_seq + 1;
-            v_ids[v_place] := v_item.id;
-            v_tids[v_place] := v_item.tid;
-            v_balances[v_place] := v_balance;
-            v_seqs[v_place] := v_seq;
-            v_times[v_place] := v_time;
-            continue;
-        elsif v_item.status = 'ACTIVE'
-            and v_item.operation_type = 'WITHDRAW'
-            and v_balance - v_item.held >= v_item.amount
-        then
-            v_balance := v_balance - v_item.amount;
-            v_seq := v_seq + 1;
-            v_ids[v_place] := v_item.id;
-            v_tids[v_place] := v_item.tid;
-            v_balances[v_place] := v_balance;
-            v_seqs[v_place] := v_seq;
-            v_times[v_place] := v_time;
-            continue;
         else
             v_error := case
                 when v_item.status <> 'ACTIVE' then 'WA006'
@@ -263,6 +268,9 @@ begin
             v_error, v_item.wallet_id, v_item.operation_type, v_item.amount, v_balance, v_item.held, v_item.status
         );
     end loop;
+    if v_newest is not null then
+        v_tids[v_newest] := v_tid;
+    end if;
 
     -- Made after the statement that locks had begun: seen by the one that looks, but not locked.
     if v_locked <> 0 then
@@ -273,27 +281,17 @@ begin
     -- The rows are locked, so they are still where they were found: no index has to be searched for them again.
     update wallets as w
     set balance = s.balance, last_seq = s.seq, updated_at = s.time
-    from (
-        select distinct on (a.wallet_id)
-            a.wallet_id,
-            a.tid,
-            a.balance,
-            a.seq,
-            a.time
-        from unnest(p_wallet_ids, v_tids, v_balances, v_seqs, v_times) as a (wallet_id, tid, balance, seq, time)
-        where a.tid is not null
-        order by a.wallet_id, a.seq desc
-    ) as s
-    where w.ctid = s.tid and w.id is not distinct from s.wallet_id;
+    from unnest(p_wallet_ids, v_tids, v_balances, v_seqs, v_times) as s (wallet_id, tid, balance, seq, time)
+    where s.tid is not null and w.ctid = s.tid and w.id is not distinct from s.wallet_id;
 
     insert into operations (
         wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
     )
     select a.wallet_id, a.seq, a.id, a.amount, a.balance, a.time, a.operation_type, a.key
     from unnest(
-        p_wallet_ids, v_seqs, v_ids, p_amounts, v_balances, v_times, p_operation_types, p_idempotency_keys, v_tids
-    ) as a (wallet_id, seq, id, amount, balance, time, operation_type, key, tid)
-    where a.tid is not null;
+        p_wallet_ids, v_seqs, v_ids, p_amounts, v_balances, v_times, p_operation_types, p_idempotency_keys, v_replayed
+    ) as a (wallet_id, seq, id, amount, balance, time, operation_type, key, replayed)
+    where a.seq is not null and not a.replayed;
 
     if v_rejected <> '{}' then
         insert into rejections (
