@@ -43,14 +43,40 @@ _ORPHANS_SECONDS = 10.0
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
+    "max_wal_size": "4GB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # An operation that was refused by a money rule is an ERROR to PostgreSQL, and everyday life to us.
     "log_min_messages": "log",
 }
+
+
+def usable_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes: the machine's memory, or less where a container or a systemd unit is limited to less (cgroups(7))."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    with contextlib.suppress(OSError):
+        for line in (proc / "self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers == "":
+                root, name = cgroups, "memory.max"
+            elif "memory" in controllers.split(","):
+                root, name = cgroups / "memory", "memory.limit_in_bytes"
+            else:
+                continue
+            # A limit holds for all groups below it. From within a container its own group may be seen as the root.
+            lowest = root / group.lstrip("/")
+            for directory in (lowest, *lowest.parents):
+                if directory.is_relative_to(root):
+                    # "max" is no limit.
+                    with contextlib.suppress(OSError, ValueError):
+                        limits.append(int((directory / name).read_text()))
+    return min(limits)
+
+
+def _shared_buffers(memory: int) -> str:
+    """A quarter of the memory, as PostgreSQL's documentation advises. It is taken as the data grows, not at once."""
+    return f"{min(max(memory // 4, 64 << 20), 4 << 30) >> 20}MB"
 
 
 class EmbeddedError(Exception):
@@ -71,7 +97,7 @@ class EmbeddedPostgres:
         self._log_file = self.data_dir / "postgres.log"
         self._socket_dir = _socket_directory(self.data_dir)
         self._user = self._group = -1
-        self._settings = {**_SETTINGS, **(settings or {})}
+        self._settings = {**_SETTINGS, "shared_buffers": _shared_buffers(usable_memory()), **(settings or {})}
         self._bin = binaries()
         self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None

@@ -132,6 +132,44 @@ async def test_it_does_not_listen_on_the_network(server: EmbeddedPostgres) -> No
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    ("groups", "limits", "expected"),
+    [
+        pytest.param("0::/a/b\n", {"a/memory.max": "268435456", "a/b/memory.max": "max\n"}, 256 << 20, id="of a unit"),
+        pytest.param("0::/\n", {"memory.max": "134217728\n"}, 128 << 20, id="of a container"),
+        pytest.param(
+            "5:cpu:/x\n4:memory:/docker/c\n",
+            {"memory/memory.limit_in_bytes": "134217728\n", "memory.max": "1\n"},
+            128 << 20,
+            id="version 1",
+        ),
+        pytest.param("0::/\n", {"memory.max": str(1 << 62)}, None, id="more than there is"),
+        pytest.param("0::/a\n", {"a/memory.max": "max\n"}, None, id="none"),
+        pytest.param(None, {}, None, id="no cgroups"),
+    ],
+)
+def test_memory_is_what_the_process_may_use(
+    tmp_path: Path, groups: str | None, limits: dict[str, str], expected: int | None
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    if groups is not None:
+        (tmp_path / "proc/self/cgroup").write_text(groups)
+    for name, limit in limits.items():
+        file = tmp_path / "cgroups" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(limit)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert embedded.usable_memory(tmp_path / "proc", tmp_path / "cgroups") == (expected or machine)
+
+
+async def test_it_caches_in_a_quarter_of_the_memory(server: EmbeddedPostgres) -> None:
+    await server.start()
+    connection = await connect(server)
+    buffers = await connection.fetchval("select pg_size_bytes(current_setting('shared_buffers'))")
+    assert buffers == min(embedded.usable_memory() // 4, 4 << 30) >> 20 << 20
+    await connection.close()
+
+
 async def test_it_can_be_used_by_one_service_only(server: EmbeddedPostgres) -> None:
     await server.start()
     with pytest.raises(DataDirectoryInUseError, match=f"in use by another service .process {os.getpid()}"):
