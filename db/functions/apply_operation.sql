@@ -34,19 +34,18 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-    v_key text;
-    v_id uuid; -- null when nothing may be applied
+    v_id uuid;
     v_first_error text;
     v_first_detail text;
     v_wallet wallets;
     v_error text;
 begin
     if p_idempotency_key is null then
-        v_key := gen_random_uuid()::text;
-        v_id := _operation_id(p_wallet_id, v_key);
-    elsif p_idempotency_key <> '' and octet_length(p_idempotency_key) <= 255 and p_idempotency_key !~ '[^!-~]' then
-        v_key := p_idempotency_key;
-        v_id := _operation_id(p_wallet_id, v_key);
+        null; -- it is drawn below
+    elsif p_idempotency_key = '' or octet_length(p_idempotency_key) > 255 or p_idempotency_key ~ '[^!-~]' then
+        v_error := 'WA008';
+    else
+        v_id := _operation_id(p_wallet_id, p_idempotency_key);
         -- Two calls with one key: the later waits here, then sees what the earlier did. The lock and the look have to
         -- be two statements, because a statement that has waited for a row still reads other tables as they were.
         perform from wallets as w where w.id = p_wallet_id for no key update;
@@ -63,7 +62,7 @@ begin
         if not found then
             null;
         elsif operation_type is distinct from p_operation_type or amount is distinct from p_amount then
-            v_id := null;
+            v_error := 'WA007';
         elsif v_first_error is not null then
             raise exception '%', v_first_detail using errcode = v_first_error;
         else
@@ -84,19 +83,27 @@ begin
                 updated_at = greatest(clock_timestamp(), w.updated_at)
             where w.id = p_wallet_id
                 and w.status = 'ACTIVE'
-                and v_id is not null
+                and v_error is null
                 and case
                     when p_amount <= 0 then false
                     when p_operation_type = 'DEPOSIT' then w.balance <= 9223372036854775807 - p_amount
                     when p_operation_type = 'WITHDRAW' then w.balance - w.held >= p_amount
                 end
-            returning w.balance, w.last_seq, w.updated_at
+            returning w.balance, w.last_seq, w.updated_at, coalesce(p_idempotency_key, gen_random_uuid()::text) as key
         )
 
         insert into operations as o (
             wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
         )
-        select p_wallet_id, s.last_seq, v_id, p_amount, s.balance, s.updated_at, p_operation_type, v_key
+        select
+            p_wallet_id,
+            s.last_seq,
+            coalesce(v_id, _operation_id(p_wallet_id, s.key)),
+            p_amount,
+            s.balance,
+            s.updated_at,
+            p_operation_type,
+            s.key
         from settled as s
         returning o.id, 'SUCCESS', o.operation_type, o.amount, o.balance_after, o.seq, false, o.created_at
         into operation_id, status, operation_type, amount, new_balance, seq, replayed, created_at;
@@ -110,9 +117,9 @@ begin
             when p_amount is null or p_amount <= 0 then 'WA003'
             when p_operation_type is null or p_operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
             when p_wallet_id is null then 'WA001'
-            when v_key is null then 'WA008'
+            when v_error = 'WA008' then v_error
             when v_wallet.id is null then 'WA001'
-            when v_id is null then 'WA007'
+            when v_error = 'WA007' then v_error
             when v_wallet.status <> 'ACTIVE' then 'WA006'
             when p_operation_type = 'WITHDRAW' and v_wallet.balance - v_wallet.held < p_amount then 'WA002'
             when p_operation_type = 'DEPOSIT' and v_wallet.balance > 9223372036854775807 - p_amount then 'WA005'
