@@ -97,7 +97,7 @@ async def _verify(settings: Config, _: argparse.Namespace) -> int:
         try:
             async for wallet_id in database.every_wallet(connection):
                 wallets += 1
-                findings = await connection.fetch("select * from wallet.verify_wallet($1)", wallet_id)
+                findings = await connection.fetch("select * from wallet.record_verification($1)", wallet_id)
                 broken += bool(findings)
                 for finding in findings:
                     seq = "" if finding["seq"] is None else f" at seq {finding['seq']}"

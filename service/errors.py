@@ -37,6 +37,12 @@ BY_SQLSTATE = {
     "WA013": Entry("wallet_not_empty", _CONFLICT, "Wallet not empty"),
     "WA014": Entry("invalid_name", _BAD_REQUEST, "Invalid name"),
     "WA015": Entry("invalid_limit", _BAD_REQUEST, "Invalid limit"),
+    "WA016": Entry("admin_already_exists", _CONFLICT, "Admin already exists"),
+    "WA017": Entry("invalid_username", _BAD_REQUEST, "Invalid username"),
+    "WA018": Entry("admin_not_found", HTTPStatus.NOT_FOUND, "Admin not found"),
+    "WA019": Entry("too_many_attempts", HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts"),
+    "WA020": Entry("not_signed_in", HTTPStatus.UNAUTHORIZED, "Not signed in"),
+    "WA021": Entry("invalid_reason", _BAD_REQUEST, "Invalid reason"),
 }
 
 INVALID_REQUEST = Entry("invalid_request", _BAD_REQUEST, "Invalid request")

@@ -40,6 +40,12 @@ def fail(call: Call, owner_connection: asyncpg.Connection) -> Call:
         ("WA013", 409, "wallet_not_empty"),
         ("WA014", 400, "invalid_name"),
         ("WA015", 400, "invalid_limit"),
+        ("WA016", 409, "admin_already_exists"),
+        ("WA017", 400, "invalid_username"),
+        ("WA018", 404, "admin_not_found"),
+        ("WA019", 429, "too_many_attempts"),
+        ("WA020", 401, "not_signed_in"),
+        ("WA021", 400, "invalid_reason"),
     ],
 )
 async def test_a_refusal_of_a_function_is_told_in_its_words(fail: Call, sqlstate: str, status: int, code: str) -> None:

@@ -15,6 +15,7 @@ class State(NamedTuple):
     rejections: list[asyncpg.Record]
 
 
+Audited = Callable[[str], Awaitable[list[tuple[object, ...]]]]
 Apply = Callable[..., Awaitable[asyncpg.Record]]
 ReadState = Callable[[], Awaitable[State]]
 Refused = Callable[[str], AbstractAsyncContextManager[None]]

@@ -1,5 +1,6 @@
 """A wallet to act on, and the proof that what was refused has changed nothing."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -7,13 +8,36 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from . import Apply, ReadState, Refused, State
+from . import Apply, Audited, ReadState, Refused, State
 
 
 @pytest.fixture
 async def wallet_id(app_connection: asyncpg.Connection) -> UUID:
     """An empty, active wallet."""
     return UUID(str(await app_connection.fetchval("select id from wallet.create_wallet()")))
+
+
+@pytest.fixture
+async def session(app_connection: asyncpg.Connection) -> str:
+    """The token of a session of the admin "ann"."""
+    await app_connection.execute("select wallet.create_admin('ann', 'hash of ann')")
+    await app_connection.execute("select wallet.begin_session('ann', 'token of ann', '192.0.2.1')")
+    return "token of ann"
+
+
+@pytest.fixture
+def audited(owner_connection: asyncpg.Connection) -> Audited:
+    """What was written down of an action, oldest first: admin, address, wallet, outcome, detail."""
+
+    async def read(action: str) -> list[tuple[object, ...]]:
+        rows = await owner_connection.fetch(
+            "select admin, host(address), wallet_id, outcome, detail::text from wallet.audit"
+            " where action = $1 order by id",
+            action,
+        )
+        return [(*row[:4], json.loads(row["detail"])) for row in rows]
+
+    return read
 
 
 @pytest.fixture
