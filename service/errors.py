@@ -43,6 +43,7 @@ BY_SQLSTATE = {
     "WA019": Entry("too_many_attempts", HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts"),
     "WA020": Entry("not_signed_in", HTTPStatus.UNAUTHORIZED, "Not signed in"),
     "WA021": Entry("invalid_reason", _BAD_REQUEST, "Invalid reason"),
+    "WA022": Entry("invalid_order", _BAD_REQUEST, "Invalid order"),
 }
 
 INVALID_REQUEST = Entry("invalid_request", _BAD_REQUEST, "Invalid request")

@@ -1,5 +1,6 @@
 -- A page of wallets, newest first: those made before (p_before_created_at, p_before_id), or the newest ones without it.
--- p_q keeps the wallets whose name contains it, in upper or lower case, or whose id it is.
+-- p_q keeps the wallets whose name contains it, or, if it has less than 3 characters, begins with it, in upper or lower
+-- case, and the one whose id it is.
 --
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
@@ -16,23 +17,24 @@ language plpgsql
 stable parallel safe
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
-set enable_seqscan = off
+-- Which index is the right one depends on the arguments, and on how often the text searched for occurs.
+set plan_cache_mode = force_custom_plan
 as $$
+declare
+    v_ids uuid[];
 begin
     perform _check_limit(p_limit);
+    v_ids := _find_wallets(
+        'created', true, p_limit, p_q, p_status, p_currency,
+        coalesce(p_before_created_at, 'infinity'),
+        null,
+        coalesce(p_before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    );
     return query
         select w.*
-        from wallet_details as w
-        where (w.created_at, w.id) < (
-                coalesce(p_before_created_at, 'infinity'),
-                coalesce(p_before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-            )
-            and (p_q is null or strpos(lower(w.name), lower(p_q)) > 0 or w.id::text = lower(p_q))
-            and (p_status is null or w.status = p_status)
-            and (p_currency is null or w.currency = p_currency)
-        order by w.created_at desc, w.id desc
-        limit p_limit;
+        from unnest(v_ids) with ordinality as i (id, place)
+        join wallet_details as w on i.id = w.id
+        order by i.place;
 end;
 $$;
 

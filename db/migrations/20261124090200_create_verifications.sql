@@ -15,7 +15,7 @@ comment on column wallet.verifications.findings is 'The first rows of wallet.ver
 
 create index verifications_broken_idx on wallet.verifications (verified_at, wallet_id) where findings <> '[]';
 
--- Newest first, of one wallet and of all.
+-- Newest first, for list_rejections.
 create index rejections_wallet_id_created_at_idx on wallet.rejections (wallet_id, created_at, id);
 
 reset role;

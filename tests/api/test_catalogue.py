@@ -46,6 +46,7 @@ def fail(call: Call, owner_connection: asyncpg.Connection) -> Call:
         ("WA019", 429, "too_many_attempts"),
         ("WA020", 401, "not_signed_in"),
         ("WA021", 400, "invalid_reason"),
+        ("WA022", 400, "invalid_order"),
     ],
 )
 async def test_a_refusal_of_a_function_is_told_in_its_words(fail: Call, sqlstate: str, status: int, code: str) -> None:

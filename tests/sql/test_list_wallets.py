@@ -98,15 +98,32 @@ async def named(app_connection: asyncpg.Connection) -> None:
         ("боб", ["АЛИСА и Боб"]),
         ("ali", ["Alice"]),
         ("LICE", ["Alice"]),
-        ("%", ["100%"]),
-        ("_", ["a_b"]),
-        ("0%", ["100%"]),
-        ("\\", ["back\\slash"]),
-        (".", []),
+        ("00%", ["100%"]),
+        ("a_b", ["a_b"]),
+        ("k\\s", ["back\\slash"]),
+        ("...", []),
         ("Alice ", []),
     ],
 )
 async def test_it_finds_names_that_contain_the_text_whatever_the_case(
+    names: Names, q: str, found: list[str | None]
+) -> None:
+    assert await names(p_q=q) == found
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("аЛ", ["АЛИСА и Боб", "Алиса"]),
+        ("b", ["back\\slash"]),
+        ("1", ["100", "100%"]),
+        ("%", []),
+        ("a_", ["a_b"]),
+        ("\\", []),
+    ],
+)
+async def test_it_finds_names_that_begin_with_a_text_too_short_for_trigrams(
     names: Names, q: str, found: list[str | None]
 ) -> None:
     assert await names(p_q=q) == found

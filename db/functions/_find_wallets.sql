@@ -1,0 +1,125 @@
+-- The ids of a page of wallets in the order of p_key, descending if asked to, from a position on: p_key is created (by
+-- created_at), named (those with a name, by it in lower case) or nameless (those without). p_q keeps the wallet of this
+-- id and those whose name contains it, or, if it is shorter than a trigram, begins with it, in upper or lower case.
+--
+-- A text that is in many names is found soonest by walking along the order, one in few names by its trigrams. No
+-- estimate tells which it is, because the names that match may all be at the far end; so a hundred times the page is
+-- walked, and only when that did not fill it are the matches gathered and sorted.
+--
+-- Has to be planned for its arguments (plan_cache_mode = force_custom_plan): then each "case" and "is null" below is
+-- settled beforehand, and what is left is what an index has.
+create or replace function wallet._find_wallets(
+    p_key text,
+    p_is_descending boolean,
+    p_limit integer,
+    p_q text,
+    p_status text,
+    p_currency text,
+    p_from_created_at timestamptz,
+    p_from_name text,
+    p_from_id uuid
+)
+returns uuid[]
+language plpgsql
+stable parallel safe
+as $$
+declare
+    v_q constant text := nullif(lower(p_q), '');
+    v_pattern constant text := regexp_replace(v_q, '([\\%_])', '\\\1', 'g');
+    v_prefix constant text := case when char_length(v_q) < 3 then v_pattern || '%' end;
+    v_substring constant text := case when char_length(v_q) >= 3 then '%' || v_pattern || '%' end;
+    v_id constant uuid := case when v_q ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then v_q::uuid end;
+    v_from_name constant text := lower(p_from_name);
+    v_ids uuid[];
+begin
+    if v_id is null then
+        v_ids := array(
+            select s.id
+            from (
+                select w.id, w.name
+                from wallets as w
+                where (p_status is null or w.status = p_status)
+                    and (p_currency is null or w.currency = p_currency)
+                    and case p_key
+                        when 'created' then
+                            p_from_id is null
+                            or (not p_is_descending and (w.created_at, w.id) > (p_from_created_at, p_from_id))
+                            or (p_is_descending and (w.created_at, w.id) < (p_from_created_at, p_from_id))
+                        when 'named' then
+                            lower(w.name) is not null
+                            and (
+                                p_from_id is null
+                                or (not p_is_descending and (lower(w.name) collate "C", w.id) > (v_from_name, p_from_id))
+                                or (p_is_descending and (lower(w.name) collate "C", w.id) < (v_from_name, p_from_id))
+                            )
+                        else
+                            lower(w.name) is null
+                            and (
+                                p_from_id is null
+                                or (not p_is_descending and w.id > p_from_id)
+                                or (p_is_descending and w.id < p_from_id)
+                            )
+                    end
+                order by
+                    case when p_key = 'created' and not p_is_descending then w.created_at end,
+                    case when p_key = 'created' and p_is_descending then w.created_at end desc,
+                    case when p_key <> 'created' and not p_is_descending then lower(w.name) collate "C" end,
+                    case when p_key <> 'created' and p_is_descending then lower(w.name) collate "C" end desc,
+                    case when not p_is_descending then w.id end,
+                    case when p_is_descending then w.id end desc
+                limit case when v_q is null then p_limit else 100 * p_limit end
+            ) as s
+            where v_q is null or lower(s.name) like v_substring or lower(s.name) like v_prefix
+            limit p_limit
+        );
+    end if;
+    if v_q is null or cardinality(v_ids) = p_limit then
+        return v_ids;
+    end if;
+
+    return array(
+        with found as materialized (
+            select w.id, w.name, w.created_at
+            from wallets as w
+            where (p_status is null or w.status = p_status)
+                and (p_currency is null or w.currency = p_currency)
+                and (w.id = v_id or lower(w.name) like v_substring or lower(w.name) collate "C" like v_prefix)
+                and case p_key
+                    when 'created' then
+                        p_from_id is null
+                        or (not p_is_descending and (w.created_at, w.id) > (p_from_created_at, p_from_id))
+                        or (p_is_descending and (w.created_at, w.id) < (p_from_created_at, p_from_id))
+                    when 'named' then
+                        lower(w.name) is not null
+                        and (
+                            p_from_id is null
+                            or (not p_is_descending and (lower(w.name) collate "C", w.id) > (v_from_name, p_from_id))
+                            or (p_is_descending and (lower(w.name) collate "C", w.id) < (v_from_name, p_from_id))
+                        )
+                    else
+                        lower(w.name) is null
+                        and (
+                            p_from_id is null
+                            or (not p_is_descending and w.id > p_from_id)
+                            or (p_is_descending and w.id < p_from_id)
+                        )
+                end
+        )
+
+        select f.id
+        from found as f
+        order by
+            case when p_key = 'created' and not p_is_descending then f.created_at end,
+            case when p_key = 'created' and p_is_descending then f.created_at end desc,
+            case when p_key <> 'created' and not p_is_descending then lower(f.name) collate "C" end,
+            case when p_key <> 'created' and p_is_descending then lower(f.name) collate "C" end desc,
+            case when not p_is_descending then f.id end,
+            case when p_is_descending then f.id end desc
+        limit p_limit
+    );
+end;
+$$;
+
+comment on function wallet._find_wallets(
+    text, boolean, integer, text, text, text, timestamptz, text, uuid
+) is 'The ids of a page of wallets in an order, from a position on.';
