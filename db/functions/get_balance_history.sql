@@ -1,0 +1,41 @@
+-- A wallet's balance over time, oldest first, in at most p_points points: after every operation if those are no more,
+-- else after evenly spaced ones, the first and the last among them. Each point is one look-up, however many operations
+-- there are.
+--
+-- Locks:  nothing.
+-- Raises: WA001 wallet_not_found   WA015 invalid_limit
+create or replace function wallet.get_balance_history(p_wallet_id uuid, p_points integer default 300)
+returns table (seq bigint, balance bigint, created_at timestamptz)
+language plpgsql
+stable parallel safe
+security definer
+set search_path = wallet, pg_temp
+-- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_material = off
+as $$
+#variable_conflict use_column
+declare
+    v_last bigint;
+    v_steps bigint;
+begin
+    perform _check_limit(p_points);
+    v_last := (get_wallet(p_wallet_id)).last_seq;
+    -- The first and the last are two points, even if only one is asked for.
+    v_steps := greatest(least(v_last, p_points) - 1, 1);
+    return query
+        select o.seq, o.balance_after, o.created_at
+        from generate_series(0, v_steps) as i (step)
+        join operations as o on o.wallet_id = p_wallet_id and o.seq = 1 + i.step * (v_last - 1) / v_steps
+        -- A wallet with one operation has its first and its last in one.
+        where i.step = 0 or v_last > 1
+        order by i.step;
+end;
+$$;
+
+comment on function wallet.get_balance_history(uuid, integer) is
+'A wallet''s balance over time in at most p_points points, first and last among them; raises WA001 or WA015.';
+
+grant execute on function wallet.get_balance_history(uuid, integer) to wallet_app, wallet_reader;

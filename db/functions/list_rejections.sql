@@ -1,0 +1,58 @@
+-- A page of a wallet's remembered refusals, newest first: those older than the one with the given position, or,
+-- backward, those newer than it.
+--
+-- Locks:  nothing.
+-- Raises: WA001 wallet_not_found   WA015 invalid_limit
+create or replace function wallet.list_rejections(
+    p_wallet_id uuid,
+    p_limit integer default 50,
+    p_from_created_at timestamptz default null,
+    p_from_id uuid default null,
+    p_is_backward boolean default false
+)
+returns setof wallet.rejection_details
+language plpgsql
+stable parallel safe
+security definer
+set search_path = wallet, pg_temp
+-- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
+set enable_seqscan = off
+as $$
+begin
+    perform _check_limit(p_limit);
+    perform get_balance(p_wallet_id);
+    if p_is_backward then
+        return query
+            select p.*
+            from (
+                select r.*
+                from rejection_details as r
+                where r.wallet_id = p_wallet_id
+                    and (r.created_at, r.operation_id) > (
+                        coalesce(p_from_created_at, '-infinity'),
+                        coalesce(p_from_id, '00000000-0000-0000-0000-000000000000')
+                    )
+                order by r.created_at, r.operation_id
+                limit p_limit
+            ) as p
+            order by p.created_at desc, p.operation_id desc;
+    else
+        return query
+            select r.*
+            from rejection_details as r
+            where r.wallet_id = p_wallet_id
+                and (r.created_at, r.operation_id) < (
+                    coalesce(p_from_created_at, 'infinity'),
+                    coalesce(p_from_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                )
+            order by r.created_at desc, r.operation_id desc
+            limit p_limit;
+    end if;
+end;
+$$;
+
+comment on function wallet.list_rejections(uuid, integer, timestamptz, uuid, boolean) is
+'A page of a wallet''s remembered refusals, newest first; raises WA001 or WA015.';
+
+grant execute on function wallet.list_rejections(uuid, integer, timestamptz, uuid, boolean)
+to wallet_app, wallet_reader;
