@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench chaos psql verify clean
+.PHONY: help install run test lint bench catalog chaos psql verify clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -21,6 +21,13 @@ lint: .venv/dev ## ruff, mypy, sqlfluff
 
 bench: .venv/run ## measure every figure next to its yardstick (needs wrk), about ten minutes
 	.venv/bin/python -m bench
+
+catalog: .venv/dev ## bring the catalogues of the admin pages up to date with what the pages say
+	.venv/bin/pybabel --quiet extract --mapping-file pyproject.toml --omit-header --add-location file --sort-by-file \
+		--output-file .messages.pot .
+	.venv/bin/pybabel --quiet update --input-file .messages.pot --output-dir templates/locale \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 100
+	@rm .messages.pot
 
 chaos: .venv/run ## kill PostgreSQL and the service under load for a minute, then audit every answer
 	.venv/bin/python -m chaos

@@ -1,0 +1,149 @@
+"""The language of a page, and catalogues that leave no message out."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from http.cookies import Morsel
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+from jinja2 import Environment
+
+from service.admin import i18n
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def russian() -> Iterator[None]:
+    """As within a request in Russian."""
+    token = i18n._spoken.set("ru")
+    yield
+    i18n._spoken.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("ru", "ru"),
+        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+        ("RU-ru", "ru"),
+        ("en-GB,ru;q=0.9", "en"),
+        ("ru;q=0.5,en;q=0.6", "en"),
+        ("fr,de;q=0.9,ru;q=0.1", "ru"),
+        ("fr,*;q=0.5,ru;q=0.1", "en"),
+        ("ru;q=0", "en"),
+        ("ru;q=nan", "en"),
+        ("ru;q=1e9, en;q=0.1", "en"),
+        ("ru; q = 0.9, en; q=0.1", "ru"),
+        (",;,=;q", "en"),
+        ("", "en"),
+        ("rub", "en"),
+    ],
+)
+def test_the_browser_asks_for_a_language(accepted: str, language: str) -> None:
+    assert i18n.negotiate(make_mocked_request("GET", "/", {"Accept-Language": accepted})) == language
+
+
+def test_a_choice_is_more_than_what_the_browser_asks_for() -> None:
+    headers = {"Accept-Language": "ru", "Cookie": f"{i18n.COOKIE}=en"}
+    assert i18n.negotiate(make_mocked_request("GET", "/", headers)) == "en"
+
+
+def test_an_unknown_choice_is_none() -> None:
+    headers = {"Accept-Language": "ru", "Cookie": f"{i18n.COOKIE}=../../etc"}
+    assert i18n.negotiate(make_mocked_request("GET", "/", headers)) == "ru"
+
+
+def test_a_choice_is_kept() -> None:
+    response = web.Response()
+    i18n.remember(response, "ru", secure=True)
+    [cookie] = response.cookies.values()
+    assert isinstance(cookie, Morsel)
+    assert (cookie.key, cookie.value, cookie["path"], cookie["samesite"]) == (i18n.COOKIE, "ru", "/admin/", "Lax")
+    assert cookie["secure"]
+    assert cookie["httponly"]
+
+
+def test_an_unknown_choice_is_not_kept() -> None:
+    response = web.Response()
+    i18n.remember(response, "xx", secure=False)
+    assert not response.cookies
+
+
+async def test_the_language_lasts_as_long_as_the_request() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=f"{request[i18n.LANGUAGE]} {i18n.language()}")
+
+    response = await i18n.speak(make_mocked_request("GET", "/", {"Accept-Language": "ru"}), handler)
+    assert isinstance(response, web.Response)
+    assert response.text == "ru ru"
+    assert i18n.language() == "en"
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [(1, "1 зачисление"), (2, "2 зачисления"), (5, "5 зачислений"), (11, "11 зачислений"), (21, "21 зачисление")],
+)
+@pytest.mark.usefixtures("russian")
+def test_russian_has_three_plurals(n: int, words: str) -> None:
+    assert i18n.ngettext("%(count)s deposit", "%(count)s deposits", n) % {"count": n} == words
+
+
+@pytest.mark.usefixtures("russian")
+def test_templates_speak_the_language_of_the_request() -> None:
+    environment = Environment(autoescape=True)
+    i18n.install(environment)
+    text = environment.from_string(
+        "{{ language() }} {{ _('Deposits') }} {% trans %} Withdrawals {% endtrans %} {{ at|date }} {{ at|time }}"
+    ).render(at=datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone(timedelta(hours=3))))
+    assert text == "ru Зачисления Списания 23 нояб. 2026 23 нояб. 2026, 22:02:03"
+
+
+def test_what_is_put_into_a_message_is_escaped() -> None:
+    environment = Environment(autoescape=True)
+    i18n.install(environment)
+    template = environment.from_string("{{ _('Hello %(name)s', name=name) }}{% trans %}Hello {{ name }}{% endtrans %}")
+    assert template.render(name="<b>") == "Hello &lt;b&gt;" * 2
+
+
+def test_english_times_are_short() -> None:
+    assert i18n.format_time(datetime(2026, 1, 2, 13, 4, 5, tzinfo=UTC), "en") == "2 Jan 2026, 13:04:05"
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Every message in the templates and the code."""
+    path = tmp_path_factory.mktemp("messages") / "messages.pot"
+    command = [
+        sys.executable,
+        "-m",
+        "babel.messages.frontend",
+        "--quiet",
+        "extract",
+        "--mapping-file",
+        "pyproject.toml",
+    ]
+    subprocess.run([*command, "--output-file", str(path), "."], cwd=ROOT, check=True)
+    with path.open("rb") as source:
+        return read_po(source)
+
+
+@pytest.mark.parametrize("language", sorted(i18n.LANGUAGES.keys() - {i18n.DEFAULT}))
+def test_every_message_is_translated_and_no_other(said: Catalog, language: str) -> None:
+    with (ROOT / "templates" / "locale" / language / "LC_MESSAGES" / "messages.po").open("rb") as source:
+        catalogue = read_po(source, locale=language)
+    known = {message.id: message for message in catalogue if message.id}
+    wanted = {message.id for message in said if message.id}
+    assert known.keys() == wanted, "make catalog, then translate what is new"
+    assert not catalogue.obsolete
+    for message in known.values():
+        strings = message.string if isinstance(message.string, tuple) else [message.string]
+        assert all(strings), f"no translation: {message.id}"
+        assert not message.fuzzy, message.id
+        assert not list(message.check(catalogue)), message.id
