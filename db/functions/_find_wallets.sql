@@ -4,7 +4,8 @@
 --
 -- A text that is in many names is found soonest by walking along the order, one in few names by its trigrams. No
 -- estimate tells which it is, because the names that match may all be at the far end; so a hundred times the page is
--- walked, and only when that did not fill it are the matches gathered and sorted.
+-- walked, or a thousand times where the index has the names, and only when that did not fill it are the matches
+-- gathered and sorted.
 --
 -- Has to be planned for its arguments (plan_cache_mode = force_custom_plan): then each "case" and "is null" below is
 -- settled beforehand, and what is left is what an index has.
@@ -67,7 +68,7 @@ begin
                     case when p_key <> 'created' and p_is_descending then lower(w.name) collate "C" end desc,
                     case when not p_is_descending then w.id end,
                     case when p_is_descending then w.id end desc
-                limit case when v_q is null then p_limit else 100 * p_limit end
+                limit p_limit * case when v_q is null then 1 when p_key = 'created' then 100 else 1000 end
             ) as s
             where v_q is null or lower(s.name) like v_substring or lower(s.name) like v_prefix
             limit p_limit

@@ -9,10 +9,18 @@ declare
     v_low bigint := 1;
     v_high bigint := 1 + (get_wallet(p_wallet_id)).last_seq;
     v_middle bigint;
+    v_time timestamptz;
 begin
     while v_low < v_high loop
         v_middle := (v_low + v_high) / 2;
-        if (select o.created_at from operations as o where o.wallet_id = p_wallet_id and o.seq = v_middle) < p_time then
+        -- In the order of seq, though there is one: whatever the statistics say, it is that index that is searched.
+        v_time := (
+            select o.created_at from operations as o
+            where o.wallet_id = p_wallet_id and o.seq >= v_middle
+            order by o.seq
+            limit 1
+        );
+        if v_time < p_time then
             v_low := v_middle + 1;
         else
             v_high := v_middle;

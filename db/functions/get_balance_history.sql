@@ -28,7 +28,11 @@ begin
     return query
         select o.seq, o.balance_after, o.created_at
         from generate_series(0, v_steps) as i (step)
-        join operations as o on o.wallet_id = p_wallet_id and o.seq = 1 + i.step * (v_last - 1) / v_steps
+        cross join lateral (
+            select * from operations as f
+            where f.wallet_id = p_wallet_id and f.seq = 1 + i.step * (v_last - 1) / v_steps
+            limit 1 -- a fence: one look-up a point, however many rows the planner thinks there are
+        ) as o
         -- A wallet with one operation has its first and its last in one.
         where i.step = 0 or v_last > 1
         order by i.step;

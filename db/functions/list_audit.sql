@@ -16,7 +16,8 @@ returns table (
     action text,
     wallet_id uuid,
     outcome text,
-    detail jsonb
+    detail jsonb,
+    currency text
 )
 language plpgsql
 stable parallel safe
@@ -32,8 +33,9 @@ begin
         return query
             select p.*
             from (
-                select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail
+                select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail, w.currency
                 from audit as a
+                left join wallets as w on a.wallet_id = w.id
                 where (p_from_id is null or a.id > p_from_id) and (p_wallet_id is null or a.wallet_id = p_wallet_id)
                 order by a.id
                 limit p_limit
@@ -41,8 +43,9 @@ begin
             order by p.id desc;
     else
         return query
-            select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail
+            select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail, w.currency
             from audit as a
+            left join wallets as w on a.wallet_id = w.id
             where (p_from_id is null or a.id < p_from_id) and (p_wallet_id is null or a.wallet_id = p_wallet_id)
             order by a.id desc
             limit p_limit;

@@ -19,10 +19,10 @@ $$;
 set local role wallet_owner;
 
 -- Both orders, for everything and for the filters. Nearly all wallets are active: to look for others is to look for
--- few.
-create index wallets_name_id_idx on wallet.wallets (lower(name) collate "C", id);
+-- few. With the name itself the index alone tells whether a wallet is one of those that are looked for.
+create index wallets_name_id_idx on wallet.wallets (lower(name) collate "C", id) include (name);
 create index wallets_currency_created_at_idx on wallet.wallets (currency, created_at, id);
-create index wallets_currency_name_idx on wallet.wallets (currency, lower(name) collate "C", id);
+create index wallets_currency_name_idx on wallet.wallets (currency, lower(name) collate "C", id) include (name);
 create index wallets_status_created_at_idx on wallet.wallets (status, created_at, id) where status <> 'ACTIVE';
 create index wallets_status_name_idx on wallet.wallets (status, lower(name) collate "C", id) where status <> 'ACTIVE';
 

@@ -38,8 +38,14 @@ async def test_it_answers_all_columns_newest_first(
 ) -> None:
     rows = await app_connection.fetch("select * from wallet.list_audit(50)")
     assert [row["id"] for row in rows] == seven
-    stored = await owner_connection.fetch("select * from wallet.audit order by id desc")
+    stored = await owner_connection.fetch(
+        """
+        select a.*, w.currency from wallet.audit as a left join wallet.wallets as w on a.wallet_id = w.id
+        order by a.id desc
+        """
+    )
     assert [dict(row) for row in rows] == [dict(row) for row in stored]
+    assert {row["currency"] for row in rows} == {"RUB", None}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1001])

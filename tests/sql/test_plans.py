@@ -25,6 +25,10 @@ _STATEMENTS = {
     "get_wallet": "select wallet.get_wallet($1)",
     "get_operation": "select wallet.get_operation($1, (wallet.list_operations($1, 1)).operation_id)",
     "list_operations": "select wallet.list_operations($1, 5, 2)",
+    "get_balance_history": "select wallet.get_balance_history($1, 5)",
+    "list_operations_between": "select wallet.list_operations_between($1, '2020-01-01', 'infinity', null, 5)",
+    "list_rejections": "select wallet.list_rejections($1, 5)",
+    "list_audit": "select wallet.list_audit(5, null, false, $1)",
     "set_wallet_status": "select wallet.set_wallet_status($1, 'ACTIVE')",
     "list_wallets": "select wallet.list_wallets(5) where $1::uuid is not null",
 }
