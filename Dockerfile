@@ -4,7 +4,7 @@ WORKDIR /app
 RUN python -m venv --without-pip /opt/venv
 COPY pyproject.toml constraints.txt README.md ./
 COPY service ./service
-# Editable: the service finds db/ beside itself.
+# Editable: the service finds db/ and templates/ beside itself.
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable .
 
 FROM python:3.13-slim
@@ -18,6 +18,7 @@ COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY --from=build /app ./
 COPY db ./db
+COPY templates ./templates
 USER 10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

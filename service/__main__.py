@@ -1,4 +1,4 @@
-"""The command line: `wallets serve | migrate | verify | psql`."""
+"""The command line: `wallets serve | migrate | createsuperuser | verify | psql`."""
 
 import argparse
 import asyncio
@@ -10,10 +10,17 @@ import sys
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from service import config, database, deploy, embedded, eventloop, log, server
+from service import config, database, deploy, embedded, eventloop, log, server, superuser
 from service.config import Config
 
-_REFUSALS = (config.ConfigError, database.ConnectError, deploy.DeployError, embedded.EmbeddedError, server.ServeError)
+_REFUSALS = (
+    config.ConfigError,
+    database.ConnectError,
+    deploy.DeployError,
+    embedded.EmbeddedError,
+    server.ServeError,
+    superuser.SuperuserError,
+)
 
 
 def main() -> None:
@@ -23,11 +30,14 @@ def main() -> None:
     for name, run, text in (
         ("serve", _serve, "serve the HTTP API; with the embedded PostgreSQL, migrate it first"),
         ("migrate", _migrate, "bring the database up to date: migrations, then functions"),
+        ("createsuperuser", _create_superuser, "make an admin, who may sign in to the admin page"),
         ("verify", _verify, "check the whole ledger; status 2 when something is wrong with it"),
         ("psql", _psql, "open psql on the database; arguments after -- go to psql"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
+        if name == "createsuperuser":
+            command.add_argument("--username", metavar="name", help="asked for at a terminal where it is not given")
         if name == "psql":
             command.add_argument("arguments", nargs="*", metavar="argument")
     arguments = parser.parse_args()
@@ -49,9 +59,9 @@ async def _serve(settings: Config, _: argparse.Namespace) -> int:
             host, port = listener.getsockname()[:2]
             _greet(settings, f"http://{f'[{host}]' if ':' in host else host}:{port}")
             if settings.workers == 1:
-                await server.serve(url, listener, stopped)
+                await server.serve(url, listener, stopped, settings.tls_proxy)
             else:
-                await server.serve_in_processes(url, listener, stopped, settings.workers, settings.log_level)
+                await server.serve_in_processes(url, listener, stopped, settings)
     return 0
 
 
@@ -76,6 +86,7 @@ def _greet(settings: Config, address: str) -> None:
     print(
         f"Wallets: serving on {address}, with {where}\n"
         f"Try:     curl {address}/api/wallets/ -H 'Content-Type: application/json' -d '{{\"name\": \"Alice\"}}'\n"
+        f"Admin:   {address}/admin/ (who may sign in is made by: wallets createsuperuser)\n"
         "Stop:    Ctrl+C",
         file=sys.stderr,
         flush=True,
@@ -86,6 +97,18 @@ async def _migrate(settings: Config, _: argparse.Namespace) -> int:
     async with _database(settings) as url:
         await deploy.migrate(url)
     print("The database is up to date.")
+    return 0
+
+
+async def _create_superuser(settings: Config, arguments: argparse.Namespace) -> int:
+    async with _database(settings) as url:
+        await database.check(url)
+        connection = await database.connect(url)
+        try:
+            username = await superuser.create(connection, arguments.username)
+        finally:
+            await connection.close()
+    print(f"The admin {username} was made, and can sign in at /admin/.")
     return 0
 
 

@@ -2,30 +2,28 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from service import api, database, errors, health
+from service import admin, api, database, errors, health
 from service.errors import Problem
 from service.ids import new_id
+from service.web import REQUEST_ID, Handler
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(database_url: str) -> web.Application:
-    """The service on a database that is migrated."""
+def create_app(database_url: str, tls_proxy: bool = False) -> web.Application:
+    """The service on a database that is migrated, behind a proxy that ends TLS or not."""
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
     app[database.DATABASE_URL] = database_url
     app.cleanup_ctx.extend([database.pool, database.coalescers])
     api.setup(app)
     health.setup(app)
+    admin.setup(app, tls_proxy)
     return app
 
 

@@ -15,6 +15,7 @@ _POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "
 _MAX_PORT = 65535
 _MAX_DIGITS = 9
 _MAX_WORKERS = 256
+_SWITCH = {"on": True, "off": False}
 _HOST_NAME = re.compile(r"[\w.-]+")
 
 
@@ -32,6 +33,7 @@ class Config:
     port: int = 8000
     log_level: str = "info"
     workers: int = 1
+    tls_proxy: bool = False
 
 
 def from_environment() -> Config:
@@ -56,6 +58,7 @@ def from_mapping(env: Mapping[str, str]) -> Config:
         port=_integer(env, "PORT", default.port, 0, _MAX_PORT),
         log_level=log_level,
         workers=_integer(env, "WORKERS", default.workers, 1, _MAX_WORKERS),
+        tls_proxy=_switch(env, "TLS_PROXY"),
     )
 
 
@@ -64,6 +67,13 @@ def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: 
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and least <= int(text) <= most):
         raise ConfigError(f"{name} has to be a number from {least} to {most}, not {text!r}")
     return int(text)
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "off"
+    if text.lower() not in _SWITCH:
+        raise ConfigError(f"{name} has to be on or off, not {text!r}")
+    return _SWITCH[text.lower()]
 
 
 def _database_url(env: Mapping[str, str]) -> str | None:

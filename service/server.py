@@ -20,9 +20,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from service import errors, eventloop
 from service import log as logs
-from service.app import REQUEST_ID, create_app
+from service.app import create_app
+from service.config import Config
 from service.errors import Problem
 from service.ids import new_id
+from service.web import REQUEST_ID
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("service.access")
@@ -137,9 +139,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise ServeError(f"cannot listen on {host} port {port}: {reason}") from exc
 
 
-async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event) -> None:
+async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event, tls_proxy: bool) -> None:
     """Serves on a socket in this process until told to stop, then finishes the requests in flight."""
-    runner = Runner(create_app(database_url))
+    runner = Runner(create_app(database_url, tls_proxy))
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=_BACKLOG).start()
@@ -149,10 +151,10 @@ async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Eve
 
 
 async def serve_in_processes(
-    database_url: str, listener: socket.socket, stopped: asyncio.Event, workers: int, log_level: str
+    database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config
 ) -> None:
     """Serves in several processes that accept from one socket; one that dies is replaced."""
-    running = [_start_worker(database_url, listener, log_level) for _ in range(workers)]
+    running = [_start_worker(database_url, listener, settings) for _ in range(settings.workers)]
     try:
         while not stopped.is_set():
             await _first_to_end(running, stopped)
@@ -161,7 +163,7 @@ async def serve_in_processes(
                     log.error("a worker process died, replacing it", extra={"exit_status": worker.exitcode})
                     # Not in a tight loop, should it be that none can start.
                     await asyncio.sleep(0.1)
-                    running[place] = _start_worker(database_url, listener, log_level)
+                    running[place] = _start_worker(database_url, listener, settings)
     finally:
         # While one process has it open, new connections would be taken in, only to be dropped at the end.
         listener.close()
@@ -184,10 +186,10 @@ async def _first_to_end(workers: list[BaseProcess], stopped: asyncio.Event) -> N
         loop.remove_reader(worker.sentinel)
 
 
-def _start_worker(database_url: str, listener: socket.socket, log_level: str) -> BaseProcess:
+def _start_worker(database_url: str, listener: socket.socket, settings: Config) -> BaseProcess:
     # spawn: a fork of a process that runs an event loop would share its file descriptors with it.
     worker = multiprocessing.get_context("spawn").Process(
-        target=_run_worker, args=(database_url, listener, log_level), daemon=True
+        target=_run_worker, args=(database_url, listener, settings), daemon=True
     )
     # Ctrl+C in a terminal goes to them too. They stop when we say so, not in the middle of what they import.
     # (The first process would otherwise start this one on its way, which unblocks the signal again.)
@@ -200,8 +202,8 @@ def _start_worker(database_url: str, listener: socket.socket, log_level: str) ->
     return worker
 
 
-def _run_worker(database_url: str, listener: socket.socket, log_level: str) -> None:
-    logs.configure(log_level)
+def _run_worker(database_url: str, listener: socket.socket, settings: Config) -> None:
+    logs.configure(settings.log_level)
 
     async def work() -> None:
         with stop_on_signals() as stopped:
@@ -209,7 +211,7 @@ def _run_worker(database_url: str, listener: socket.socket, log_level: str) -> N
             assert parent is not None
             # Killed without a word to us: there is nobody left who would stop us, or restart the database.
             asyncio.get_running_loop().add_reader(parent.sentinel, stopped.set)
-            await serve(database_url, listener, stopped)
+            await serve(database_url, listener, stopped, settings.tls_proxy)
 
     eventloop.run(work())
 

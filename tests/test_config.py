@@ -35,14 +35,20 @@ def target(url: str | None) -> Target:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", *config._POSTGRES)
+    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", *config._POSTGRES)
     for name in (*names, "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_everything_has_a_default() -> None:
     assert from_mapping({}) == Config(
-        database_url=None, data_dir=Path(".data"), host="127.0.0.1", port=8000, log_level="info", workers=1
+        database_url=None,
+        data_dir=Path(".data"),
+        host="127.0.0.1",
+        port=8000,
+        log_level="info",
+        workers=1,
+        tls_proxy=False,
     )
 
 
@@ -54,13 +60,22 @@ def test_every_variable_is_taken() -> None:
         "PORT": "80",
         "LOG_LEVEL": "WARNING",
         "WORKERS": "4",
+        "TLS_PROXY": "On",
     }
-    assert from_mapping(given) == Config("postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4)
+    assert from_mapping(given) == Config(
+        "postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4, True
+    )
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", *config._POSTGRES)
+    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", *config._POSTGRES)
     assert from_mapping(dict.fromkeys(names, "")) == Config()
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "true", "on "])
+def test_a_switch_is_on_or_off(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"TLS_PROXY has to be on or off, not '{text}'"):
+        from_mapping({"TLS_PROXY": text})
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

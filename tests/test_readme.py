@@ -20,7 +20,11 @@ async def service(tmp_path: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """The service, started as the README says but on a free port and a directory of its own; and its environment."""
     # Empty counts as unset, and wins over a developer's own .env.
     external = ("DATABASE_URL", *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")))
-    environment = os.environ | dict.fromkeys(external, "") | {"HOST": "", "WORKERS": "", "LOG_LEVEL": ""}
+    environment = (
+        os.environ
+        | dict.fromkeys(external, "")
+        | {"HOST": "", "WORKERS": "", "LOG_LEVEL": "", "TLS_PROXY": "", "ADMIN_PASSWORD": ""}
+    )
     environment |= {"DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service", "serve"),

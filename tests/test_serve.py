@@ -29,7 +29,7 @@ from service.embedded import EmbeddedPostgres
 
 _T = TypeVar("_T")
 DEADLINE = 90.0
-CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS")
+CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY")
 
 Wallets = Callable[..., Awaitable[tuple[int, str, str]]]
 Launch = Callable[..., Awaitable["Service"]]
@@ -304,7 +304,11 @@ async def test_ctrl_c_stops_it_without_a_word(serve: Launch, workers: int) -> No
     os.killpg(service.process.pid, signal.SIGINT)
     assert await within(service.process.wait()) == 0
     assert service.process.stderr is not None
-    assert [line.split()[0] for line in (await service.process.stderr.read()).splitlines()] == [b"Try:", b"Stop:"]
+    assert [line.split()[0] for line in (await service.process.stderr.read()).splitlines()] == [
+        b"Try:",
+        b"Admin:",
+        b"Stop:",
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

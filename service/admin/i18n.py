@@ -6,7 +6,6 @@ it was made from.
 
 import gettext as standard
 import re
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -19,6 +18,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
+from service.web import Handler
+
 DEFAULT = "en"
 LANGUAGES = {"en": "English", "ru": "Русский"}
 LANGUAGE: web.RequestKey[str] = web.RequestKey("LANGUAGE", str)
@@ -29,8 +30,6 @@ _COOKIE_SECONDS = 365 * 24 * 3600
 _QUALITY = re.compile(r"(?:q\s*=\s*([01](?:\.[0-9]{0,3})?))?", re.IGNORECASE)
 
 _spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware

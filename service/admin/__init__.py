@@ -1,0 +1,62 @@
+"""The admin page: server-rendered, below `/admin/`, complete without JavaScript.
+
+An application of its own within the service's. To add pages: a module with a `setup(app)` that adds its routes, by
+name, listed in `create_admin_app`. A handler finds who is signed in as `request[ADMIN]`, a checked form as
+`request[FORM]`, and answers with `page.render` or `page.redirect`.
+"""
+
+from pathlib import Path
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from service.admin import (
+    actions,
+    csrf,
+    currencies,
+    guard,
+    i18n,
+    ledger,
+    login,
+    session,
+    statement,
+    static,
+    totals,
+    wallets,
+)
+from service.admin.page import PREFIX
+
+_TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+
+
+def setup(app: web.Application, tls_proxy: bool) -> None:
+    """Mounts the admin page."""
+    app.router.add_get(PREFIX.rstrip("/"), _add_slash)
+    app.add_subapp(PREFIX, create_admin_app(tls_proxy))
+
+
+def create_admin_app(tls_proxy: bool) -> web.Application:
+    """The application below `/admin/`; it uses the connections of the one that it is mounted in."""
+    app = web.Application(middlewares=[i18n.speak, guard.answer, guard.admit])
+    app[session.TLS_PROXY] = tls_proxy
+    app.on_response_prepare.append(guard.set_headers)
+    env = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    i18n.install(env)
+    currencies.setup(app, env)
+    env.globals["csrf_field"] = csrf.field
+    static.setup(app, env, _TEMPLATES / "static")
+    for part in (login, ledger, totals, wallets, actions, statement):
+        part.setup(app)
+    return app
+
+
+async def _add_slash(_: web.Request) -> web.Response:
+    return web.Response(status=308, headers={"Location": PREFIX})

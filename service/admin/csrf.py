@@ -1,0 +1,56 @@
+"""Forms that only our own pages can send: each carries a token that another site can neither read nor make."""
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+
+import jinja2
+from aiohttp import web
+from markupsafe import Markup
+
+from service.admin import session
+from service.admin.session import ADMIN
+
+_FIELD = "csrf"
+_COOKIE = "wallets_form"
+_DRAWN: web.RequestKey[str] = web.RequestKey("_DRAWN", str)
+
+
+@jinja2.pass_context
+def field(context: jinja2.runtime.Context) -> Markup:
+    """`{{ csrf_field() }}`, which belongs into every form that is posted."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(_FIELD, _token(_secret(context["request"])))
+
+
+def keep(request: web.Request, response: web.StreamResponse) -> None:
+    """Gives the browser the secret of the forms on a page for somebody who is not signed in."""
+    if drawn := request.get(_DRAWN):
+        session.set_cookie(request, response, _COOKIE, drawn)
+
+
+def is_foreign(request: web.Request) -> bool:
+    """Whether a browser says that another site made it send this."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2].lower() != request.host.lower()
+
+
+def is_ours(request: web.Request, form: Mapping[str, str]) -> bool:
+    """Whether a form came from a page that was shown to this very browser."""
+    return hmac.compare_digest(form.get(_FIELD, "").encode(), _token(_secret(request)).encode())
+
+
+def _secret(request: web.Request) -> str:
+    """The session's token, or a random one of the browser's own where there is no session yet."""
+    if ADMIN in request:
+        return request[ADMIN].token
+    if kept := session.read_cookie(request, _COOKIE):
+        return kept
+    if _DRAWN not in request:
+        request[_DRAWN] = session.new_token()
+    return request[_DRAWN]
+
+
+def _token(secret: str) -> str:
+    return hmac.digest(secret.encode(), b"csrf", sha256).hex()

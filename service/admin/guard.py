@@ -1,0 +1,162 @@
+"""What every request below `/admin/` goes through: a session, a form of ours, an answer that a browser can trust."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
+
+from service import errors
+from service.admin import csrf, page, session, static
+from service.admin.session import ADMIN
+from service.errors import Problem
+from service.web import REQUEST_ID, Handler
+
+log = logging.getLogger(__name__)
+
+FORM: web.RequestKey[MultiDictProxy[str]] = web.RequestKey("FORM", MultiDictProxy)
+_STARTED: web.RequestKey[web.StreamResponse] = web.RequestKey("_STARTED", web.StreamResponse)
+
+# Also for those who are not signed in.
+_OPEN = frozenset({"login", "language"})
+_SAFE = frozenset({"GET", "HEAD"})
+_READ_SECONDS = 15.0
+# PostgreSQL takes no NUL, and half of a surrogate pair is no character at all: UTF-7 can smuggle one in.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_RETRY_AFTER: dict[int, str] = {
+    # After so long nobody is shut out any more for attempts to sign in.
+    HTTPStatus.TOO_MANY_REQUESTS: "900",
+    HTTPStatus.SERVICE_UNAVAILABLE: errors.RETRY_AFTER_SECONDS,
+}
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_HSTS = "max-age=31536000"
+
+
+@web.middleware
+async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers every refusal with a page."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as exc:
+        response = _from_framework(request, exc)
+    except Exception as exc:
+        if _STARTED in request:
+            return _break_off(request, exc)
+        response = _from_failure(request, exc)
+    csrf.keep(request, response)
+    return response
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lets in who is signed in, or leads to the log-in page; and takes forms from our own pages alone."""
+    route = request.match_info.route.name
+    if route == static.ROUTE:
+        return await handler(request)
+    # The log-in form is the same for everybody: who has signed in meanwhile, in another tab, can still send it.
+    if route != "login" and (admin := await session.find(request)):
+        request[ADMIN] = admin
+    elif route not in _OPEN:
+        return page.to_login(request)
+    _refuse_unstorable(request.query)
+    is_allowed = request.match_info.http_exception is None
+    if is_allowed and request.method not in _SAFE:
+        request[FORM] = await _form(request)
+    return await handler(request)
+
+
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Gives every response, streamed ones too, what tells a browser to be careful with it."""
+    request[_STARTED] = response
+    response.headers.update(_HEADERS)
+    response.headers["X-Request-ID"] = request[REQUEST_ID]
+    is_static = request.match_info.route.name == static.ROUTE and response.status < HTTPStatus.BAD_REQUEST
+    response.headers["Cache-Control"] = static.cache_control(request) if is_static else "no-store"
+    if response.status in _RETRY_AFTER:
+        response.headers["Retry-After"] = _RETRY_AFTER[response.status]
+    if session.is_secure(request):
+        response.headers["Strict-Transport-Security"] = _HSTS
+
+
+async def _form(request: web.Request) -> MultiDictProxy[str]:
+    if csrf.is_foreign(request):
+        raise web.HTTPForbidden
+    form: MultiDict[str] = MultiDict()
+    if request.content_type == "application/x-www-form-urlencoded":
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                posted = await request.post()
+        except TimeoutError:
+            raise Problem(errors.REQUEST_TIMEOUT, "the form did not arrive in time", closes_connection=True) from None
+        except (web.RequestPayloadError, ConnectionError, LookupError, ValueError):
+            raise Problem(errors.INVALID_REQUEST, "the form cannot be read", closes_connection=True) from None
+        form.extend((name, value) for name, value in posted.items() if isinstance(value, str))
+    _refuse_unstorable(form)
+    if not csrf.is_ours(request, form):
+        raise web.HTTPForbidden
+    return MultiDictProxy(form)
+
+
+def _refuse_unstorable(values: Mapping[str, str]) -> None:
+    if any(_UNSTORABLE.search(value) for value in values.values()):
+        raise Problem(errors.INVALID_REQUEST, "a text has a character that cannot be stored")
+
+
+def _from_framework(request: web.Request, exc: web.HTTPException) -> web.Response:
+    status = HTTPStatus(exc.status)
+    headers = {name: exc.headers[name] for name in ("Allow", "Location") if name in exc.headers}
+    if status < HTTPStatus.BAD_REQUEST:
+        return web.Response(status=status, headers=headers)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("page failed: %s", exc.text, extra={"request_id": request[REQUEST_ID]})
+    return _error(request, status, headers=headers)
+
+
+def _from_failure(request: web.Request, exc: Exception) -> web.Response:
+    extra = {"request_id": request[REQUEST_ID]}
+    problem = exc if isinstance(exc, Problem) else errors.from_database(exc)
+    if problem is None:
+        log.exception("page failed", extra=extra)
+        return _error(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    if problem.entry is errors.DATABASE_UNAVAILABLE:
+        log.warning("database unavailable: %s", exc, extra=extra)
+    if problem.entry.status == HTTPStatus.UNAUTHORIZED:
+        # The session ended between our look at it and the action's own.
+        return page.to_login(request)
+    response = _error(request, problem.entry.status, problem.detail)
+    if problem.closes_connection:
+        response.force_close()
+    return response
+
+
+def _error(
+    request: web.Request, status: HTTPStatus, detail: str = "", headers: dict[str, str] | None = None
+) -> web.Response:
+    response = page.render(request, "error.html", status, code=int(status), detail=detail)
+    response.headers.update(headers or {})
+    return response
+
+
+def _break_off(request: web.Request, exc: Exception) -> web.StreamResponse:
+    """Ends a response that failed on its way so that nobody takes what arrived for the whole."""
+    # Whoever closes the browser meanwhile is no failure of ours.
+    if not isinstance(exc, ConnectionError):
+        log.exception("page failed on its way", extra={"request_id": request[REQUEST_ID]})
+    if request.transport is not None:
+        request.transport.abort()
+    return request[_STARTED]

@@ -1,0 +1,9 @@
+"""What all parts of the application agree on."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,0 +1,73 @@
+"""The admin page over real HTTP, a file of tests per subject."""
+
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+USERNAME = "alice"
+PASSWORD = "correct horse battery staple"
+
+
+class _Forms(HTMLParser):
+    """The forms of a page that are posted: what each would send as it is, by where it would send it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, dict[str, str]] = {}
+        self._fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._fields = {}
+            if attributes.get("method") == "post":
+                self.found[urlsplit(attributes["action"]).path] = self._fields
+        elif tag == "input" and "name" in attributes:
+            self._fields[attributes["name"]] = attributes.get("value", "")
+
+
+class Page(NamedTuple):
+    """A response, read to its end."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    text: str
+
+    @property
+    def forms(self) -> dict[str, dict[str, str]]:
+        forms = _Forms()
+        forms.feed(self.text)
+        return forms.found
+
+
+class Browser:
+    """What keeps cookies, fills in forms, and follows a redirect only when told to."""
+
+    def __init__(self, client: aiohttp.ClientSession) -> None:
+        self.client = client
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {cookie.key: cookie.value for cookie in self.client.cookie_jar}
+
+    async def request(self, method: str, path: str | URL, **options: Any) -> Page:
+        async with self.client.request(method, path, allow_redirects=False, **options) as response:
+            return Page(response.status, response.headers, await response.text())
+
+    async def get(self, path: str, **options: Any) -> Page:
+        return await self.request("GET", path, **options)
+
+    async def send(self, path: str, *, on: str, headers: dict[str, str] | None = None, **typed: str) -> Page:
+        """Fills in the form that a page has for a path, and sends it."""
+        form = (await self.get(on)).forms[path]
+        return await self.request("POST", path, data=form | typed, headers=headers)
+
+    async def sign_in(self, username: str = USERNAME, password: str = PASSWORD) -> Page:
+        return await self.send("/admin/login", on="/admin/login", username=username, password=password)
+
+    async def is_signed_in(self) -> bool:
+        return (await self.get("/admin/password")).status == 200

@@ -1,0 +1,469 @@
+"""What every request below /admin/ goes through: sessions, forms, cookies, headers, and errors that are pages."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from http.cookies import SimpleCookie
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import asyncpg
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from service.admin import guard, session
+from service.app import create_app
+from service.server import Runner
+
+from . import PASSWORD, Browser, Page
+from .conftest import Open
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def assert_guarded(page: Page) -> None:
+    """A response has the headers that every one below /admin/ has."""
+    assert page.headers["Content-Security-Policy"] == POLICY
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert page.headers["Permissions-Policy"]
+    assert page.headers["X-Request-ID"]
+
+
+def assert_error(page: Page, status: int) -> None:
+    """A refusal is a page of ours, with the id by which the log knows it."""
+    assert page.status == status, page
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "<h1>" in page.text
+    assert page.headers["X-Request-ID"] in page.text
+    assert_guarded(page)
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/login", "/admin/password", "/admin/nowhere", "/admin/static/none.css", "/admin/logout"]
+)
+@pytest.mark.parametrize("is_signed_in", [False, True])
+async def test_every_answer_tells_the_browser_to_be_careful(
+    browser: Browser, admin: str, path: str, is_signed_in: bool
+) -> None:
+    if is_signed_in:
+        await browser.sign_in(admin)
+    page = await browser.get(path)
+    assert_guarded(page)
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "Strict-Transport-Security" not in page.headers
+
+
+async def test_a_download_that_is_sent_while_it_is_read_is_no_exception(
+    signed_in: Browser, app_connection: asyncpg.Connection
+) -> None:
+    wallet_id = await app_connection.fetchval("select id from wallet.create_wallet()")
+    page = await signed_in.get(f"/admin/wallets/{wallet_id}/operations.csv?from=2026-01-01&until=2026-12-31")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert_guarded(page)
+
+
+async def test_static_files_are_for_everybody_and_kept_while_they_are_the_same(browser: Browser) -> None:
+    [path] = re.findall(r'href="(/admin/static/admin.css[^"]*)"', (await browser.get("/admin/login")).text)
+    versioned = await browser.get(path)
+    assert (versioned.status, versioned.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    assert_guarded(versioned)
+    assert (await browser.get("/admin/static/admin.css?v=old")).headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["../base.html", "%2e%2e/base.html", "..%2fbase.html", "..%2f..%2fpyproject.toml", "/etc/passwd", ""]
+)
+async def test_nothing_but_static_files_is_served(browser: Browser, address: str, path: str) -> None:
+    # encoded: as it is written, nothing tidied up.
+    page = await browser.request("GET", URL(f"{address}/admin/static/{path}", encoded=True))
+    assert page.status in (303, 403, 404)
+
+
+async def test_a_page_has_nothing_that_its_own_policy_forbids(signed_in: Browser) -> None:
+    for path in ("/admin/password", "/admin/nowhere"):
+        page = await signed_in.get(path)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?! src=\"/admin/static/)", page.text)
+
+
+# Who is let in
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/", "/admin/wallets/", f"/admin/wallets/{UNKNOWN}/", "/admin/audit/", "/admin/password", "/admin/nowhere"],
+)
+async def test_who_is_not_signed_in_sees_the_log_in_page_alone(browser: Browser, path: str) -> None:
+    page = await browser.get(path)
+    assert (page.status, page.headers["Location"].partition("?")[0]) == (303, "/admin/login")
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 5000, "\u00ff" * 43, "; drop table"])
+async def test_a_token_that_is_none_lets_nobody_in(browser: Browser, admin: str, token: str) -> None:
+    page = await browser.get("/admin/password", headers={"Cookie": f"wallets_session={token}"})
+    assert page.status == 303
+
+
+async def test_a_token_of_bytes_that_are_no_text_lets_nobody_in(address: str) -> None:
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    cookie = b"wallets_session=" + b"\xff" * 43
+    writer.write(b"GET /admin/password HTTP/1.1\r\nHost: wallets\r\nCookie: %s\r\n\r\n" % cookie)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 303 ")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_database_does_not_hold_what_would_let_one_in(
+    signed_in: Browser, owner_connection: asyncpg.Connection
+) -> None:
+    token = signed_in.cookies["wallets_session"]
+    rows = await owner_connection.fetch("select s::text as row from wallet.admin_sessions as s")
+    assert [token in row["row"] or token.encode().hex() in row["row"] for row in rows] == [False]
+
+
+async def test_the_path_without_its_slash_leads_to_it(browser: Browser) -> None:
+    page = await browser.get("/admin")
+    assert (page.status, page.headers["Location"]) == (308, "/admin/")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "/admin/../../evil",
+        "/admin/%2e%2e/api/wallets/",
+        "/admin/..%2f..%2fevil",
+        "/admin/\\evil.example",
+        "/admin/%5c%5cevil.example",
+        "/admin/\tx",
+        "/admin/\r\nSet-Cookie: a=b",
+        "/adminevil",
+        "javascript:alert(1)",
+        "admin/",
+        " /admin/",
+        "/api/wallets/",
+        "",
+    ],
+)
+async def test_nobody_is_led_away_after_signing_in(browser: Browser, admin: str, target: str) -> None:
+    page = await browser.send(
+        "/admin/login", on=f"/admin/login?next={quote(target, safe='')}", username=admin, password=PASSWORD
+    )
+    assert (page.status, page.headers["Location"]) == (303, "/admin/")
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+async def test_a_form_of_another_site_is_refused_whatever_it_holds(signed_in: Browser, headers: dict[str, str]) -> None:
+    assert_error(await signed_in.send("/admin/logout", on="/admin/password", headers=headers), 403)
+    assert await signed_in.is_signed_in()
+
+
+async def test_a_form_of_ours_is_taken_with_what_a_browser_says_of_it(signed_in: Browser, address: str) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": address}
+    assert (await signed_in.send("/admin/logout", on="/admin/password", headers=headers)).status == 303
+    assert not await signed_in.is_signed_in()
+
+
+@pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "x" * 64}, {"csrf": "я"}, {"csrf": "0" * 60_000}])
+async def test_a_form_without_its_token_is_refused(signed_in: Browser, form: dict[str, str]) -> None:
+    assert_error(await signed_in.request("POST", "/admin/logout", data=form), 403)
+    assert await signed_in.is_signed_in()
+
+
+@pytest.mark.usefixtures("admin")
+async def test_a_log_in_form_without_its_token_is_refused(browser: Browser) -> None:
+    page = await browser.request("POST", "/admin/login", data={"username": "alice", "password": PASSWORD})
+    assert_error(page, 403)
+    assert not await browser.is_signed_in()
+
+
+async def test_the_token_of_another_session_is_refused(signed_in: Browser, open_browser: Open, admin: str) -> None:
+    other = open_browser()
+    await other.sign_in(admin)
+    form = (await other.get("/admin/password")).forms["/admin/logout"]
+    assert_error(await signed_in.request("POST", "/admin/logout", data=form), 403)
+    assert await signed_in.is_signed_in()
+
+
+async def test_a_token_from_before_signing_in_is_refused_afterwards(browser: Browser, admin: str) -> None:
+    form = (await browser.get("/admin/login")).forms["/admin/login"]
+    await browser.sign_in(admin)
+    assert_error(await browser.request("POST", "/admin/logout", data={"csrf": form["csrf"]}), 403)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"json": {"csrf": "token"}}, {"data": b"csrf=token", "headers": {"Content-Type": "text/plain"}}, {"data": b""}],
+)
+async def test_what_a_form_does_not_send_is_none(signed_in: Browser, options: dict[str, object]) -> None:
+    token = (await signed_in.get("/admin/password")).forms["/admin/logout"]["csrf"]
+    sent = json.loads(
+        json.dumps(options, default=bytes.decode).replace('"token"', f'"{token}"').replace("=token", f"={token}")
+    )
+    assert_error(await signed_in.request("POST", "/admin/logout", **sent), 403)
+
+
+async def test_each_form_of_a_page_carries_the_token(signed_in: Browser) -> None:
+    forms = (await signed_in.get("/admin/password")).forms
+    assert len(forms) == 3
+    assert all(fields["csrf"] for fields in forms.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"username=a%00b", "application/x-www-form-urlencoded"),
+        (b"username=+2AA-", "application/x-www-form-urlencoded; charset=utf-7"),
+        (b"csrf=+2AA-", "application/x-www-form-urlencoded; charset=utf-7"),
+        (b"username=\xff\xfe", "application/x-www-form-urlencoded"),
+        (b"username=a", "application/x-www-form-urlencoded; charset=none"),
+        (b"username=a", "application/x-www-form-urlencoded; charset=rot13"),
+    ],
+)
+async def test_text_that_is_none_is_refused(browser: Browser, content: bytes, content_type: str) -> None:
+    token = (await browser.get("/admin/login")).forms["/admin/login"]["csrf"]
+    body = content if content.startswith(b"csrf=") else b"csrf=%s&password=x&%s" % (token.encode(), content)
+    page = await browser.request("POST", "/admin/login", data=body, headers={"Content-Type": content_type})
+    assert_error(page, 400)
+
+
+async def test_bytes_that_are_no_utf8_are_no_username(browser: Browser) -> None:
+    token = (await browser.get("/admin/login")).forms["/admin/login"]["csrf"]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = b"csrf=%s&password=x&username=%%ff%%fe" % token.encode()
+    page = await browser.request("POST", "/admin/login", data=body, headers=headers)
+    assert page.forms["/admin/login"]["username"] == "\ufffd\ufffd"
+
+
+async def test_an_address_with_nul_is_refused(browser: Browser) -> None:
+    assert_error(await browser.get("/admin/login?next=%00"), 400)
+
+
+async def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
+    assert_error(await browser.request("POST", "/admin/login", data={"password": "x" * 70_000}), 413)
+
+
+async def test_a_form_that_never_arrives_is_not_waited_for(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_READ_SECONDS", 0.1)
+    asked = asyncio.Event()
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"username=al"
+        await asked.wait()
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "1000"}
+    page = await browser.request("POST", "/admin/login", data=content(), headers=headers)
+    asked.set()
+    assert_error(page, 408)
+    assert page.headers["Connection"] == "close"
+
+
+# Cookies, and where somebody comes from
+
+
+@pytest.fixture
+async def proxied(database_url: str) -> AsyncIterator[Browser]:
+    """A browser on a service that is told to be behind a proxy; as the proxy would, it speaks HTTP to it."""
+    runner = Runner(create_app(database_url, tls_proxy=True))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as client:
+        yield Browser(client)
+    await runner.cleanup()
+
+
+def cookies(page: Page) -> dict[str, tuple[object, ...]]:
+    """The cookies that a response sets: HttpOnly, SameSite, Path, Secure, and what would make them last."""
+    found: SimpleCookie = SimpleCookie()
+    for header in page.headers.getall("Set-Cookie", ()):
+        found.load(header)
+    attributes = ("httponly", "samesite", "path", "secure", "domain", "max-age", "expires")
+    return {name: tuple(cookie[attribute] for attribute in attributes) for name, cookie in found.items()}
+
+
+async def sign_in(browser: Browser, username: str, **headers: str) -> Page:
+    """Signs in with a browser that keeps no cookies."""
+    shown = await browser.get("/admin/login")
+    [kept] = shown.headers.getall("Set-Cookie")
+    form = shown.forms["/admin/login"] | {"username": username, "password": PASSWORD}
+    return await browser.request(
+        "POST", "/admin/login", data=form, headers={"Cookie": kept.partition(";")[0], **headers}
+    )
+
+
+async def test_cookies_are_out_of_reach_of_scripts_and_other_sites(browser: Browser, admin: str) -> None:
+    plain = (True, "Lax", "/", "", "", "", "")
+    assert cookies(await browser.get("/admin/login")) == {"wallets_form": plain}
+    assert cookies(await browser.sign_in(admin)) == {"wallets_session": plain}
+
+
+async def test_over_tls_cookies_are_for_this_host_and_tls_alone(proxied: Browser, admin: str) -> None:
+    secure = (True, "Lax", "/", True, "", "", "")
+    shown = await proxied.get("/admin/login")
+    assert cookies(shown) == {"__Host-wallets_form": secure}
+    assert shown.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert cookies(await sign_in(proxied, admin)) == {"__Host-wallets_session": secure}
+
+
+async def test_over_tls_a_cookie_that_a_neighbour_could_have_planted_counts_for_nothing(
+    proxied: Browser, admin: str
+) -> None:
+    [kept] = (await sign_in(proxied, admin)).headers.getall("Set-Cookie")
+    name, _, token = kept.partition(";")[0].partition("=")
+    assert (await proxied.get("/admin/password", headers={"Cookie": f"{name}={token}"})).status == 200
+    assert (await proxied.get("/admin/password", headers={"Cookie": f"wallets_session={token}"})).status == 303
+
+
+async def test_signing_out_takes_the_cookie_back(signed_in: Browser) -> None:
+    page = await signed_in.send("/admin/logout", on="/admin/password")
+    assert cookies(page)["wallets_session"][:5] == (True, "Lax", "/", "", "")
+    assert cookies(page)["wallets_session"][5] == "0"
+
+
+async def test_a_token_is_new_with_each_log_in(browser: Browser, admin: str) -> None:
+    await browser.sign_in(admin)
+    first = browser.cookies["wallets_session"]
+    await browser.send("/admin/logout", on="/admin/password")
+    await browser.sign_in(admin)
+    assert browser.cookies["wallets_session"] != first
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("192.0.2.66, 203.0.113.9", "203.0.113.9"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, nonsense", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_behind_a_proxy_the_address_is_what_the_proxy_says(
+    proxied: Browser, admin: str, owner_connection: asyncpg.Connection, forwarded: str, address: str
+) -> None:
+    await sign_in(proxied, admin, **{"X-Forwarded-For": forwarded})
+    assert await owner_connection.fetchval("select host(address) from wallet.admin_sessions") == address
+
+
+async def test_without_a_proxy_nobody_chooses_an_address(
+    browser: Browser, admin: str, owner_connection: asyncpg.Connection
+) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    await browser.send("/admin/login", on="/admin/login", headers=headers, username=admin, password=PASSWORD)
+    assert await owner_connection.fetchval("select host(address) from wallet.admin_sessions") == "127.0.0.1"
+
+
+# Errors
+
+
+@pytest.mark.parametrize("path", ["/admin/nowhere", f"/admin/wallets/{UNKNOWN}/", "/admin/wallets/none/"])
+async def test_what_is_not_there_is_a_page(signed_in: Browser, path: str) -> None:
+    assert_error(await signed_in.get(path), 404)
+
+
+async def test_a_method_that_is_not_allowed_is_a_page(signed_in: Browser) -> None:
+    page = await signed_in.get("/admin/logout")
+    assert_error(page, 405)
+    assert page.headers["Allow"] == "POST"
+
+
+async def test_an_error_page_knows_the_id_that_came_with_the_request(signed_in: Browser) -> None:
+    page = await signed_in.get("/admin/nowhere", headers={"X-Request-ID": "<b>17"})
+    assert page.headers["X-Request-ID"] == "<b>17"
+    assert "&lt;b&gt;17" in page.text
+    assert "<b>17" not in page.text
+
+
+async def test_the_language_switch_of_an_error_page_leads_to_a_page(signed_in: Browser) -> None:
+    refused = await signed_in.request("POST", "/admin/logout")
+    form = refused.forms["/admin/language"]
+    page = await signed_in.request("POST", "/admin/language", data=form | {"language": "ru"})
+    assert (page.status, page.headers["Location"]) == (303, "/admin/")
+
+
+async def test_a_defect_is_a_page_that_tells_nothing_of_it(
+    signed_in: Browser, owner_connection: asyncpg.Connection
+) -> None:
+    await owner_connection.execute("drop function wallet.begin_login")
+    page = await signed_in.send(
+        "/admin/password",
+        on="/admin/password",
+        current=PASSWORD,
+        new="another horse in the meadow",
+        again="another horse in the meadow",
+    )
+    assert_error(page, 500)
+    assert "begin_login" not in page.text
+
+
+async def test_a_defect_in_front_of_the_handler_is_a_page_too(
+    signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(session, "find")
+    assert_error(await signed_in.get("/admin/password"), 500)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is taken and on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+async def without_database(closed_port: int) -> AsyncIterator[Browser]:
+    """A browser on a service whose database is not there."""
+    runner = Runner(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        yield Browser(client)
+    await runner.cleanup()
+
+
+async def test_without_a_database_a_page_says_so_and_asks_to_come_again(without_database: Browser) -> None:
+    page = await without_database.sign_in()
+    assert_error(page, 503)
+    assert page.headers["Retry-After"] == "1"
+    assert "hunter2" not in page.text
+
+
+async def test_without_a_database_who_had_signed_in_is_told_so_too(without_database: Browser) -> None:
+    page = await without_database.get("/admin/password", headers={"Cookie": f"wallets_session={session.new_token()}"})
+    assert_error(page, 503)
+
+
+async def test_without_a_database_the_log_in_page_is_shown(without_database: Browser) -> None:
+    assert (await without_database.get("/admin/login")).status == 200
