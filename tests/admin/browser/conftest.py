@@ -1,0 +1,57 @@
+"""Chromium, and pages in it that fail the test when the browser complains."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from . import sign_in
+
+OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser that all tests share; each has its own cookies in it."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no Chromium (on Debian: apt install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
+    """Opens pages that know nothing of each other, with the options of a Playwright context."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # A refused form is answered with 400, which is no fault of the page.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            complaints.append(message.text)
+
+    async with AsyncExitStack() as opened:
+
+        async def start(**options: Any) -> Page:
+            context = await chromium.new_context(base_url=address, **{"locale": "en-GB", **options})
+            opened.push_async_callback(context.close)
+            page = await context.new_page()
+            page.on("console", note)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            return page
+
+        yield start
+    assert complaints == []
+
+
+@pytest.fixture
+async def page(open_page: OpenPage, admin: str) -> Page:
+    """The start page, for an admin who has signed in."""
+    opened = await open_page()
+    await sign_in(opened)
+    return opened
