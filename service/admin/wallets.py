@@ -11,7 +11,7 @@ import asyncpg
 from aiohttp import web
 
 from service import errors
-from service.admin import currencies, ledger, page, paging
+from service.admin import currencies, ledger, page, paging, totals
 from service.admin.chart import balance_chart
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
@@ -65,10 +65,12 @@ async def list_wallets(request: web.Request) -> web.Response:
         is_backward,
     )
     key = "name" if searched["order"].startswith("name") else "created_at"
-    decimals = await currencies.known(request, {row["currency"] for row in rows})
+    sums = await totals.latest(request)
+    decimals = await currencies.known(request, {row["currency"] for row in (*rows, *(sums.rows if sums else ()))})
     return page.render(
         request,
         "wallets.html",
+        totals=sums,
         page=paging.page(request, rows, lambda row: (row[key], row["id"])),
         searched=searched,
         is_filtered=any(searched[key] for key in ("q", "status", "currency")),
