@@ -1,0 +1,91 @@
+"""A wallet's operations as CSV: exactly those of the days asked for, whatever a program does with them."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from . import Browser
+
+
+@pytest.fixture
+async def wallet(app_connection: asyncpg.Connection, owner_connection: asyncpg.Connection) -> UUID:
+    """A wallet with an operation at the first and the last moment of two days, and one on either side."""
+    wallet_id: UUID = await app_connection.fetchval("select id from wallet.create_wallet('Ann', 'KWD')")
+    keys = ["before", "=1+1", "@last", "after"]
+    moments = [
+        datetime(2026, 3, 1, 23, 59, 59, 999999, UTC),
+        datetime(2026, 3, 2, tzinfo=UTC),
+        datetime(2026, 3, 3, 23, 59, 59, 999999, UTC),
+        datetime(2026, 3, 4, tzinfo=UTC),
+    ]
+    await owner_connection.executemany(
+        """
+        insert into wallet.operations (
+            wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
+        )
+        values ($1, $2::bigint, wallet._operation_id($1, $3), 1005, 1005 * $2::bigint, $4, 'DEPOSIT', $3)
+        """,
+        [(wallet_id, seq, key, moment) for seq, (key, moment) in enumerate(zip(keys, moments, strict=True), 1)],
+    )
+    await owner_connection.execute("update wallet.wallets set balance = 4020, last_seq = 4")
+    return wallet_id
+
+
+async def test_it_has_the_operations_of_the_days_and_no_formula(
+    signed_in: Browser, app_connection: asyncpg.Connection, wallet: UUID
+) -> None:
+    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from=2026-03-02&until=2026-03-03")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert f"wallet-{wallet}-2026-03-02-2026-03-03.csv" in answer.headers["Content-Disposition"]
+    header, *rows = csv.reader(answer.text.splitlines())
+    ids = [
+        str(row["operation_id"])
+        for row in await app_connection.fetch("select * from wallet.list_operations($1)", wallet)
+    ]
+    assert [dict(zip(header, row, strict=True)) for row in rows] == [
+        {
+            "seq": seq,
+            "created_at": moment,
+            "operation_type": "DEPOSIT",
+            "amount": "1.005",
+            "balance_after": balance,
+            "currency": "KWD",
+            "idempotency_key": key,
+            "operation_id": operation_id,
+        }
+        for seq, moment, balance, key, operation_id in (
+            ("2", "2026-03-02T00:00:00.000000+00:00", "2.010", "'=1+1", ids[2]),
+            ("3", "2026-03-03T23:59:59.999999+00:00", "3.015", "'@last", ids[1]),
+        )
+    ]
+    audit = await app_connection.fetchrow("select * from wallet.list_audit(1)")
+    assert (audit["action"], audit["wallet_id"]) == ("export", wallet)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "field"),
+    [
+        ("", "2026-01-01", "from"),
+        ("x", "2026-01-01", "from"),
+        ("2026-01-01", "2026-02-30", "until"),
+        ("2026-01-02", "2026-01-01", "until"),
+        ("2026-01-01", "9999-12-31", "until"),
+    ],
+)
+async def test_days_that_are_none_are_explained(
+    signed_in: Browser, app_connection: asyncpg.Connection, wallet: UUID, first: str, last: str, field: str
+) -> None:
+    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={first}&until={last}")
+    assert answer.status == 400
+    assert f'id="{field}-error" role="alert"' in answer.text
+    assert f'value="{first}"' in answer.text
+    assert await app_connection.fetch("select from wallet.list_audit(9) where action = 'export'") == []
+
+
+async def test_a_period_without_operations_is_a_header(signed_in: Browser, wallet: UUID) -> None:
+    day = (datetime.now(UTC) + timedelta(days=1)).date()
+    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={day}&until={day}")
+    assert len(answer.text.splitlines()) == 1
