@@ -115,7 +115,6 @@ async def _measure(url: str, directory: Path, results: Results, options: argpars
     await databases.write_ids(connection, large_ids, options.wallets)
     # After a checkpoint, the first write to each page of a table or an index goes to the WAL as the whole page. A large
     # ledger has many: that time is a line of its own, and the rest is measured as it is between checkpoints.
-    await connection.execute("checkpoint")
     async with _service(large) as address:
         figure = await measure.http(address, large_ids, 128, 2 * options.seconds)
         results.add("growth: deposits, large database, right after a checkpoint", figure)

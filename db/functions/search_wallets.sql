@@ -30,7 +30,7 @@ declare
     v_keys text[];
     v_from_key text;
     v_key text;
-    v_ids uuid[] := '{}';
+    v_ids uuid[] := array[]::uuid[];
 begin
     perform _check_limit(p_limit);
     if p_order is null or p_order not in ('newest', 'oldest', 'name', 'name_desc') then
