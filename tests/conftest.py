@@ -28,7 +28,7 @@ async def server_url() -> AsyncIterator[str]:
     # Open to other users: as root, the server runs as another one.
     directory = Path(tempfile.mkdtemp(prefix="wallets-test-"))
     directory.chmod(0o755)  # noqa: ASYNC240 -- nothing else runs yet
-    server = EmbeddedPostgres(directory, {"fsync": "off", "max_connections": "200"})
+    server = EmbeddedPostgres(directory, {"fsync": "off", "max_connections": "200", "shared_buffers": "128MB"})
     await server.start()
     try:
         yield server.url

@@ -15,8 +15,8 @@ from .conftest import OpenPage
 _LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 360, "height": 740}},
-    "Russian": {"locale": "ru-RU", "viewport": {"width": 360, "height": 740}},
+    # The longer words of the two languages.
+    "phone": {"locale": "ru-RU", "viewport": {"width": 360, "height": 740}},
 }
 
 
