@@ -1,4 +1,4 @@
-"""The command line: `wallets serve | migrate | createsuperuser | verify | psql`."""
+"""The command line: `wallets serve | migrate | createsuperuser | createkey | revokekey | verify | psql`."""
 
 import argparse
 import asyncio
@@ -10,7 +10,9 @@ import sys
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from service import config, database, deploy, embedded, eventloop, log, server, superuser
+import asyncpg
+
+from service import config, database, deploy, embedded, errors, eventloop, keys, log, server, superuser
 from service.config import Config
 
 _REFUSALS = (
@@ -18,6 +20,7 @@ _REFUSALS = (
     database.ConnectError,
     deploy.DeployError,
     embedded.EmbeddedError,
+    keys.KeyRefusedError,
     server.ServeError,
     superuser.SuperuserError,
 )
@@ -31,6 +34,8 @@ def main() -> None:
         ("serve", _serve, "serve the HTTP API; with the embedded PostgreSQL, migrate it first"),
         ("migrate", _migrate, "bring the database up to date: migrations, then functions"),
         ("createsuperuser", _create_superuser, "make an admin, who may sign in to the admin page"),
+        ("createkey", _create_key, "make an API key, and print it: it cannot be shown again"),
+        ("revokekey", _revoke_key, "revoke an API key"),
         ("verify", _verify, "check the whole ledger; status 2 when something is wrong with it"),
         ("psql", _psql, "open psql on the database; arguments after -- go to psql"),
     ):
@@ -38,6 +43,18 @@ def main() -> None:
         command.set_defaults(run=run)
         if name == "createsuperuser":
             command.add_argument("--username", metavar="name", help="asked for at a terminal where it is not given")
+        if name in ("createkey", "revokekey"):
+            command.add_argument("name", type=keys.name, help="who the key is for")
+        if name == "createkey":
+            command.add_argument(
+                "--scope",
+                required=True,
+                choices=keys.SCOPES,
+                help="read; operate: also deposit and withdraw; manage: also make wallets",
+            )
+            command.add_argument(
+                "--rate-limit", type=keys.rate_limit, metavar="n", help="requests a second (default: no limit)"
+            )
         if name == "psql":
             command.add_argument("arguments", nargs="*", metavar="argument")
     arguments = parser.parse_args()
@@ -53,13 +70,19 @@ def main() -> None:
 
 
 async def _serve(settings: Config, _: argparse.Namespace) -> int:
+    if settings.auth is None and not server.is_loopback(settings.host):
+        raise config.ConfigError(
+            f"HOST={settings.host} lets other machines reach the API, and AUTH does not say what then: set "
+            "AUTH=required to ask for API keys (wallets createkey makes them), or AUTH=off where the network is "
+            "private and whoever reaches the API may move money"
+        )
     listener = server.listen(settings.host, settings.port)
     with listener, server.stop_on_signals() as stopped:
         async with _database_to_serve(settings) as url:
             host, port = listener.getsockname()[:2]
             _greet(settings, f"http://{f'[{host}]' if ':' in host else host}:{port}")
             if settings.workers == 1:
-                await server.serve(url, listener, stopped, settings.tls_proxy)
+                await server.serve(url, listener, stopped, settings)
             else:
                 await server.serve_in_processes(url, listener, stopped, settings)
     return 0
@@ -83,9 +106,11 @@ async def _database_to_serve(settings: Config) -> AsyncIterator[str]:
 
 def _greet(settings: Config, address: str) -> None:
     where = f"the embedded PostgreSQL in {settings.data_dir}" if settings.database_url is None else "your PostgreSQL"
+    key = " -H 'Authorization: Bearer KEY'" if settings.auth else ""
     print(
         f"Wallets: serving on {address}, with {where}\n"
-        f"Try:     curl {address}/api/wallets/ -H 'Content-Type: application/json' -d '{{\"name\": \"Alice\"}}'\n"
+        f"Try:     curl {address}/api/wallets/{key} -H 'Content-Type: application/json' -d '{{\"name\": \"Alice\"}}'\n"
+        f"Keys:    {'required (made by: wallets createkey)' if settings.auth else 'not asked for'}\n"
         f"Admin:   {address}/admin/ (who may sign in is made by: wallets createsuperuser)\n"
         "Stop:    Ctrl+C",
         file=sys.stderr,
@@ -110,6 +135,42 @@ async def _create_superuser(settings: Config, arguments: argparse.Namespace) -> 
             await connection.close()
     print(f"The admin {username} was made, and can sign in at /admin/.")
     return 0
+
+
+async def _create_key(settings: Config, arguments: argparse.Namespace) -> int:
+    key = keys.draw()
+    await _change_keys(
+        settings,
+        "select wallet.create_api_key($1, $2, $3, $4)",
+        arguments.name,
+        arguments.scope,
+        keys.digest(key),
+        arguments.rate_limit,
+    )
+    # Alone on standard output, for a script to take.
+    print(key, flush=True)
+    print("This is the only time that the key is shown. It is used as: Authorization: Bearer KEY", file=sys.stderr)
+    return 0
+
+
+async def _revoke_key(settings: Config, arguments: argparse.Namespace) -> int:
+    await _change_keys(settings, "select wallet.revoke_api_key($1)", arguments.name)
+    print(f"The key {arguments.name} is revoked: within 5 seconds it opens nothing any more.")
+    return 0
+
+
+async def _change_keys(settings: Config, statement: str, *arguments: object) -> None:
+    async with _database(settings) as url:
+        await database.check(url)
+        connection = await database.connect(url)
+        try:
+            await connection.execute(statement, *arguments)
+        except asyncpg.PostgresError as exc:
+            if exc.sqlstate not in errors.BY_SQLSTATE:
+                raise
+            raise keys.KeyRefusedError(exc.message) from exc
+        finally:
+            await connection.close()
 
 
 async def _verify(settings: Config, _: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from service import errors
 from service.coalesce import BalanceRequest, Operation
 from service.database import BALANCES, OPERATIONS, POOL
 from service.errors import Problem
+from service.keys import Keys, Scope, guarded
 
 MAX_AMOUNT = 2**63 - 1
 _MAX_PAGE = 1000
@@ -66,23 +67,24 @@ _decode_bulk = msgspec.json.Decoder(BulkRequest).decode
 _decode_wallet = msgspec.json.Decoder(WalletRequest).decode
 
 
-def setup(app: web.Application) -> None:
-    """Adds the routes, each with and without its trailing slash."""
-    for method, path, handler in (
+def setup(app: web.Application, keys: Keys | None) -> None:
+    """Adds the routes, each with and without its trailing slash; where keys are asked for, for whoever has one."""
+    for method, path, handler, scope in (
         # Matched in this order: first what most requests are for.
-        ("POST", "/api/wallets/{wallet_id}/operation", apply_operation),
-        ("GET", "/api/wallets/{wallet_id}", get_balance),
-        ("POST", "/api/operations", apply_operations),
-        ("POST", "/api/wallets", create_wallet),
-        ("GET", "/api/wallets", list_wallets),
-        ("GET", "/api/wallets/{wallet_id}/details", get_wallet),
-        ("GET", "/api/wallets/{wallet_id}/operations", list_operations),
-        ("GET", "/api/wallets/{wallet_id}/operations/{operation_id}", get_operation),
+        ("POST", "/api/wallets/{wallet_id}/operation", apply_operation, Scope.OPERATE),
+        ("GET", "/api/wallets/{wallet_id}", get_balance, Scope.READ),
+        ("POST", "/api/operations", apply_operations, Scope.OPERATE),
+        ("POST", "/api/wallets", create_wallet, Scope.MANAGE),
+        ("GET", "/api/wallets", list_wallets, Scope.READ),
+        ("GET", "/api/wallets/{wallet_id}/details", get_wallet, Scope.READ),
+        ("GET", "/api/wallets/{wallet_id}/operations", list_operations, Scope.READ),
+        ("GET", "/api/wallets/{wallet_id}/operations/{operation_id}", get_operation, Scope.READ),
     ):
         # A plain `{wallet_id}` would not match an id in braces.
         pattern = path.replace("_id}", "_id:[^/]+}")
-        app.router.add_route(method, pattern, handler)
-        app.router.add_route(method, f"{pattern}/", handler)
+        handle = handler if keys is None else guarded(handler, scope, keys)
+        app.router.add_route(method, pattern, handle)
+        app.router.add_route(method, f"{pattern}/", handle)
 
 
 async def get_balance(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 from service import admin, api, database, errors, health
 from service.errors import Problem
 from service.ids import new_id
+from service.keys import Keys
 from service.web import REQUEST_ID, Handler
 
 log = logging.getLogger(__name__)
@@ -16,12 +17,12 @@ MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
-def create_app(database_url: str, tls_proxy: bool = False) -> web.Application:
-    """The service on a database that is migrated, behind a proxy that ends TLS or not."""
+def create_app(database_url: str, *, auth: bool = False, tls_proxy: bool = False) -> web.Application:
+    """The service on a database that is migrated; for holders of API keys alone, or behind a proxy that ends TLS."""
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
     app[database.DATABASE_URL] = database_url
     app.cleanup_ctx.extend([database.pool, database.coalescers])
-    api.setup(app)
+    api.setup(app, Keys() if auth else None)
     health.setup(app)
     admin.setup(app, tls_proxy)
     return app

@@ -47,8 +47,17 @@ class BalanceRequest(NamedTuple):
     wallet_id: str
 
 
+class KeyRequest(NamedTuple):
+    """A request to look an API key up."""
+
+    key_hash: bytes
+
+
 Row = Any
-Request = TypeVar("Request", Operation, BalanceRequest)
+# What each is about comes first: requests that agree in it can only be in one another's way.
+Request = TypeVar("Request", Operation, BalanceRequest, KeyRequest)
+
+Call = Callable[[Sequence[Request]], Awaitable[Sequence[Row]]]
 
 
 class _Waiting(NamedTuple, Generic[Request]):
@@ -60,8 +69,8 @@ class _Waiting(NamedTuple, Generic[Request]):
 class Coalescer(Generic[Request]):
     """Turns many requests into few calls: `call` takes some, and returns a row for each of them in order."""
 
-    def __init__(self, call: Callable[[Sequence[Request]], Awaitable[Sequence[Row]]]) -> None:
-        self._call: Callable[[Sequence[Request]], Awaitable[Sequence[Row]]] = call
+    def __init__(self, call: Call[Request]) -> None:
+        self._call: Call[Request] = call
         self._waiting: deque[_Waiting[Request]] = deque()
         self._unanswered: deque[_Waiting[Request]] = deque()
         self._calls = 0
@@ -172,10 +181,14 @@ def _parts(batch: list[_Waiting[Request]], exc: Exception) -> list[list[_Waiting
     middle = len(batch) // 2
     if errors.is_conflict(exc):
         # What others lock is a wallet: all that is for one wallet stays together and waits for it in one call.
-        batch = sorted(batch, key=lambda waiting: waiting.request.wallet_id)
-        while middle > 0 and batch[middle].request.wallet_id == batch[middle - 1].request.wallet_id:
+        batch = sorted(batch, key=_subject)
+        while middle > 0 and _subject(batch[middle]) == _subject(batch[middle - 1]):
             middle -= 1
         if middle == 0:
-            first = batch[0].request.wallet_id
-            middle = sum(waiting.request.wallet_id == first for waiting in batch)
+            first = _subject(batch[0])
+            middle = sum(_subject(waiting) == first for waiting in batch)
     return [part for part in (batch[:middle], batch[middle:]) if part]
+
+
+def _subject(waiting: _Waiting[Request]) -> Any:
+    return waiting.request[0]

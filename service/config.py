@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import dotenv
@@ -16,6 +17,8 @@ _MAX_PORT = 65535
 _MAX_DIGITS = 9
 _MAX_WORKERS = 256
 _SWITCH = {"on": True, "off": False}
+_AUTH = {"required": True, "off": False}
+_Default = TypeVar("_Default", bool, bool | None)
 _HOST_NAME = re.compile(r"[\w.-]+")
 
 
@@ -25,7 +28,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Config:
-    """What the service was told. `database_url` is None where the embedded PostgreSQL is to be used."""
+    """What the service was told.
+
+    `database_url` is None where the embedded PostgreSQL is to be used, `auth` where nothing was said of it.
+    """
 
     database_url: str | None = field(default=None, repr=False)
     data_dir: Path = Path(".data")
@@ -34,6 +40,7 @@ class Config:
     log_level: str = "info"
     workers: int = 1
     tls_proxy: bool = False
+    auth: bool | None = None
 
 
 def from_environment() -> Config:
@@ -58,7 +65,8 @@ def from_mapping(env: Mapping[str, str]) -> Config:
         port=_integer(env, "PORT", default.port, 0, _MAX_PORT),
         log_level=log_level,
         workers=_integer(env, "WORKERS", default.workers, 1, _MAX_WORKERS),
-        tls_proxy=_switch(env, "TLS_PROXY"),
+        tls_proxy=_choice(env, "TLS_PROXY", _SWITCH, default.tls_proxy),
+        auth=_choice(env, "AUTH", _AUTH, default.auth),
     )
 
 
@@ -69,11 +77,13 @@ def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: 
     return int(text)
 
 
-def _switch(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(name) or "off"
-    if text.lower() not in _SWITCH:
-        raise ConfigError(f"{name} has to be on or off, not {text!r}")
-    return _SWITCH[text.lower()]
+def _choice(env: Mapping[str, str], name: str, choices: Mapping[str, bool], default: _Default) -> bool | _Default:
+    text = env.get(name)
+    if not text:
+        return default
+    if text.lower() not in choices:
+        raise ConfigError(f"{name} has to be {' or '.join(choices)}, not {text!r}")
+    return choices[text.lower()]
 
 
 def _database_url(env: Mapping[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import asyncpg
 from aiohttp import web
 
 from service import deploy
-from service.coalesce import BalanceRequest, Coalescer, Operation
+from service.coalesce import BalanceRequest, Call, Coalescer, KeyRequest, Operation
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ _ANSWER_SECONDS = _STATEMENT_SECONDS + 5
 POOL: web.AppKey[asyncpg.Pool] = web.AppKey("POOL", asyncpg.Pool)
 OPERATIONS: web.AppKey[Coalescer[Operation]] = web.AppKey("OPERATIONS", Coalescer)
 BALANCES: web.AppKey[Coalescer[BalanceRequest]] = web.AppKey("BALANCES", Coalescer)
+KEYS: web.AppKey[Coalescer[KeyRequest]] = web.AppKey("KEYS", Coalescer)
 DATABASE_URL: web.AppKey[str] = web.AppKey("DATABASE_URL", str)
 
 
@@ -36,6 +37,8 @@ from wallet.apply_operations($1, $2, $3, $4)
 """
 
 _GET_BALANCES = "select balance from wallet.get_balances($1)"
+
+_CHECK_API_KEYS = "select id, name, scope, rate_limit from wallet.check_api_keys($1)"
 
 FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -77,20 +80,21 @@ async def connect(url: str) -> asyncpg.Connection:
 
 
 async def coalescers(app: web.Application) -> AsyncIterator[None]:
-    """What applies operations and reads balances; all that they accepted is answered before the pool closes."""
+    """What applies operations, reads balances and looks keys up; all that they accepted is answered before they end."""
     pool = app[POOL]
 
-    async def apply_operations(operations: Sequence[Operation]) -> Sequence[asyncpg.Record]:
-        return cast("Sequence[asyncpg.Record]", await pool.fetch(_APPLY_OPERATIONS, *zip(*operations, strict=True)))
+    def call(statement: str) -> Call[Any]:
+        async def fetch(requests: Sequence[tuple[Any, ...]]) -> Sequence[asyncpg.Record]:
+            return cast("Sequence[asyncpg.Record]", await pool.fetch(statement, *zip(*requests, strict=True)))
 
-    async def get_balances(requests: Sequence[BalanceRequest]) -> Sequence[asyncpg.Record]:
-        return cast("Sequence[asyncpg.Record]", await pool.fetch(_GET_BALANCES, *zip(*requests, strict=True)))
+        return fetch
 
-    operations = app[OPERATIONS] = Coalescer(apply_operations)
-    balances = app[BALANCES] = Coalescer(get_balances)
+    operations = app[OPERATIONS] = Coalescer(call(_APPLY_OPERATIONS))
+    balances = app[BALANCES] = Coalescer(call(_GET_BALANCES))
+    keys = app[KEYS] = Coalescer(call(_CHECK_API_KEYS))
     yield
-    await operations.close()
-    await balances.close()
+    for coalescer in (operations, balances, keys):
+        await coalescer.close()
 
 
 async def check(url: str) -> None:

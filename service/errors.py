@@ -44,14 +44,21 @@ BY_SQLSTATE = {
     "WA020": Entry("not_signed_in", HTTPStatus.UNAUTHORIZED, "Not signed in"),
     "WA021": Entry("invalid_reason", _BAD_REQUEST, "Invalid reason"),
     "WA022": Entry("invalid_order", _BAD_REQUEST, "Invalid order"),
+    "WA023": Entry("api_key_already_exists", _CONFLICT, "API key already exists"),
+    "WA024": Entry("api_key_not_found", HTTPStatus.NOT_FOUND, "API key not found"),
+    "WA025": Entry("invalid_scope", _BAD_REQUEST, "Invalid scope"),
+    "WA026": Entry("invalid_rate_limit", _BAD_REQUEST, "Invalid rate limit"),
 }
 
 INVALID_REQUEST = Entry("invalid_request", _BAD_REQUEST, "Invalid request")
+UNAUTHORIZED = Entry("unauthorized", HTTPStatus.UNAUTHORIZED, "Unauthorized")
+FORBIDDEN = Entry("forbidden", HTTPStatus.FORBIDDEN, "Forbidden")
 NOT_FOUND = Entry("not_found", HTTPStatus.NOT_FOUND, "Not found")
 METHOD_NOT_ALLOWED = Entry("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
 REQUEST_TIMEOUT = Entry("request_timeout", HTTPStatus.REQUEST_TIMEOUT, "Request timeout")
 PAYLOAD_TOO_LARGE = Entry("payload_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Payload too large")
 UNSUPPORTED_MEDIA_TYPE = Entry("unsupported_media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+RATE_LIMITED = Entry("rate_limited", HTTPStatus.TOO_MANY_REQUESTS, "Rate limited")
 OVERLOADED = Entry("overloaded", HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded")
 DATABASE_UNAVAILABLE = Entry("database_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Database unavailable")
 INTERNAL_ERROR = Entry("internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
+from ipaddress import ip_address
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -24,7 +25,7 @@ from service.app import create_app
 from service.config import Config
 from service.errors import Problem
 from service.ids import new_id
-from service.web import REQUEST_ID
+from service.web import API_KEY, REQUEST_ID
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("service.access")
@@ -58,6 +59,7 @@ class AccessLogger(AbstractAccessLogger):
                 "bytes": response.body_length,
                 "remote": request.remote,
                 "request_id": request.get(REQUEST_ID) or response.headers.get("X-Request-ID"),
+                **({"api_key": request[API_KEY]} if API_KEY in request else {}),
             },
         )
 
@@ -126,6 +128,15 @@ class Runner(web.AppRunner):
         return _Server(handle, request_factory=server.request_factory, **server._kwargs)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on a host; true also of one that nobody can listen on."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError):
+        return True
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ServeError."""
     try:
@@ -139,9 +150,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise ServeError(f"cannot listen on {host} port {port}: {reason}") from exc
 
 
-async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event, tls_proxy: bool) -> None:
+async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config) -> None:
     """Serves on a socket in this process until told to stop, then finishes the requests in flight."""
-    runner = Runner(create_app(database_url, tls_proxy))
+    runner = Runner(create_app(database_url, auth=bool(settings.auth), tls_proxy=settings.tls_proxy))
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=_BACKLOG).start()
@@ -211,7 +222,7 @@ def _run_worker(database_url: str, listener: socket.socket, settings: Config) ->
             assert parent is not None
             # Killed without a word to us: there is nobody left who would stop us, or restart the database.
             asyncio.get_running_loop().add_reader(parent.sentinel, stopped.set)
-            await serve(database_url, listener, stopped, settings.tls_proxy)
+            await serve(database_url, listener, stopped, settings)
 
     eventloop.run(work())
 

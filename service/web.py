@@ -6,4 +6,6 @@ from aiohttp import web
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
 
+API_KEY: web.RequestKey[str] = web.RequestKey("API_KEY", str)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

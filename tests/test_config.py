@@ -35,7 +35,7 @@ def target(url: str | None) -> Target:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", *config._POSTGRES)
+    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH", *config._POSTGRES)
     for name in (*names, "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -49,6 +49,7 @@ def test_everything_has_a_default() -> None:
         log_level="info",
         workers=1,
         tls_proxy=False,
+        auth=None,
     )
 
 
@@ -61,14 +62,15 @@ def test_every_variable_is_taken() -> None:
         "LOG_LEVEL": "WARNING",
         "WORKERS": "4",
         "TLS_PROXY": "On",
+        "AUTH": "Required",
     }
     assert from_mapping(given) == Config(
-        "postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4, True
+        "postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4, True, True
     )
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", *config._POSTGRES)
+    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH", *config._POSTGRES)
     assert from_mapping(dict.fromkeys(names, "")) == Config()
 
 
@@ -76,6 +78,12 @@ def test_an_empty_variable_counts_as_unset() -> None:
 def test_a_switch_is_on_or_off(text: str) -> None:
     with pytest.raises(ConfigError, match=f"TLS_PROXY has to be on or off, not '{text}'"):
         from_mapping({"TLS_PROXY": text})
+
+
+def test_auth_is_required_or_off_or_not_said() -> None:
+    assert [from_mapping({"AUTH": text}).auth for text in ("required", "off", "")] == [True, False, None]
+    with pytest.raises(ConfigError, match="AUTH has to be required or off, not 'on'"):
+        from_mapping({"AUTH": "on"})
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

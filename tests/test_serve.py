@@ -29,7 +29,7 @@ from service.embedded import EmbeddedPostgres
 
 _T = TypeVar("_T")
 DEADLINE = 90.0
-CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY")
+CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH")
 
 Wallets = Callable[..., Awaitable[tuple[int, str, str]]]
 Launch = Callable[..., Awaitable["Service"]]
@@ -219,8 +219,8 @@ def data_dir(migrated: Path, tmp_path: Path) -> Path:
     return directory
 
 
-async def create_wallet(client: aiohttp.ClientSession) -> str:
-    async with client.post("/api/wallets/", json={}) as response:
+async def create_wallet(client: aiohttp.ClientSession, **options: Any) -> str:
+    async with client.post("/api/wallets/", json={}, **options) as response:
         wallet: dict[str, Any] = await response.json()
         assert response.status == 201, wallet
         return str(wallet["id"])
@@ -306,6 +306,7 @@ async def test_ctrl_c_stops_it_without_a_word(serve: Launch, workers: int) -> No
     assert service.process.stderr is not None
     assert [line.split()[0] for line in (await service.process.stderr.read()).splitlines()] == [
         b"Try:",
+            b"Keys:",
         b"Admin:",
         b"Stop:",
     ]
@@ -510,6 +511,7 @@ async def test_a_port_in_use_is_said_in_one_line(wallets: Wallets, tmp_path: Pat
         {"HOST": "no-such-host.invalid"},
         {"WORKERS": "0"},
         {"LOG_LEVEL": "loud"},
+        {"AUTH": "on"},
         {"DATA_DIR": "/dev/null"},
         {"DATA_DIR": "/dev/null/data"},
         {"POSTGRES_DB": "wallets"},
@@ -524,6 +526,56 @@ async def test_nonsense_is_refused_in_one_line(wallets: Wallets, tmp_path: Path,
     (value,) = configuration.values()
     (name,) = configuration
     assert value in errors or name in errors
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 -- what must not be
+async def test_others_are_not_let_in_unless_that_is_said(wallets: Wallets, tmp_path: Path, host: str) -> None:
+    status, output, errors = await wallets("serve", HOST=host, PORT=0, DATA_DIR=tmp_path / "new")
+    assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
+    assert "AUTH=required" in errors
+    assert "AUTH=off" in errors
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_keys_are_made_and_revoked_by_command(
+    serve: Launch, wallets: Wallets, data_dir: Path, workers: int
+) -> None:
+    service = await serve(AUTH="required", WORKERS=workers)
+    status, output, errors = await wallets("createkey", "shop", "--scope", "manage", DATA_DIR=data_dir)
+    assert (status, "only time" in errors) == (0, True), errors
+    headers = {"Authorization": f"Bearer {output.strip()}"}
+    async with service.client() as client:
+        await create_wallet(client, headers=headers)
+        async with client.post("/api/wallets/", json={}) as response:
+            assert response.status == 401
+
+        async def is_refused() -> bool:
+            async with client.get("/api/wallets/", headers=headers) as response:
+                return response.status == 401
+
+        status, output, errors = await wallets("revokekey", "shop", DATA_DIR=data_dir)
+        assert (status, errors) == (0, "")
+        await until(is_refused)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("createkey", "shop", "--scope", "all"), "read"),
+        (("createkey", "shop"), "--scope"),
+        (("createkey", "shop", "--scope", "read", "--rate-limit", "0"), "--rate-limit"),
+        (("createkey", " ", "--scope", "read"), "wallets: name has to be"),
+        (("revokekey", "nobody"), "wallets: there is no live API key nobody"),
+    ],
+)
+async def test_a_key_that_cannot_be_is_explained(
+    wallets: Wallets, database_url: str, arguments: tuple[str, ...], said: str
+) -> None:
+    status, output, errors = await wallets(*arguments, DATABASE_URL=database_url)
+    assert (status in (1, 2), output) == (True, "")
+    assert said in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate", "verify"])

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from service.admin import (
     actions,
+    api_keys,
     csrf,
     currencies,
     guard,
@@ -53,7 +54,7 @@ def create_admin_app(tls_proxy: bool) -> web.Application:
     currencies.setup(app, env)
     env.globals["csrf_field"] = csrf.field
     static.setup(app, env, _TEMPLATES / "static")
-    for part in (login, ledger, totals, wallets, actions, statement):
+    for part in (login, ledger, totals, wallets, actions, statement, api_keys):
         part.setup(app)
     return app
 

@@ -92,6 +92,8 @@ def entries(rows: Sequence[asyncpg.Record], decimals: Mapping[str, int]) -> list
 def _details(detail: Mapping[str, Any], currency: str | None, decimals: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     names = {
         "name": _("Name"),
+        "scope": _("Is for"),
+        "rate_limit": _("Requests a second"),
         "currency": _("Currency"),
         "opening_amount": _("Opening deposit"),
         "amount": _("Amount"),
@@ -125,6 +127,8 @@ def _action(action: str) -> str:
         "close": _("Close"),
         "verify": _("Verify"),
         "export": _("Download operations"),
+        "create_api_key": _("Make an API key"),
+        "revoke_api_key": _("Revoke an API key"),
     }.get(action, action)
 
 

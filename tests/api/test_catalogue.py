@@ -47,6 +47,10 @@ def fail(call: Call, owner_connection: asyncpg.Connection) -> Call:
         ("WA020", 401, "not_signed_in"),
         ("WA021", 400, "invalid_reason"),
         ("WA022", 400, "invalid_order"),
+        ("WA023", 409, "api_key_already_exists"),
+        ("WA024", 404, "api_key_not_found"),
+        ("WA025", 400, "invalid_scope"),
+        ("WA026", 400, "invalid_rate_limit"),
     ],
 )
 async def test_a_refusal_of_a_function_is_told_in_its_words(fail: Call, sqlstate: str, status: int, code: str) -> None:

@@ -43,6 +43,7 @@ async def wallet(app_connection: asyncpg.Connection, owner_connection: asyncpg.C
     )
     await owner_connection.execute("update wallet.wallets set balance = balance + 1 where id = $1", wallet_id)
     await app_connection.execute("select wallet.record_verification($1)", wallet_id)
+    await app_connection.execute("select wallet.create_api_key('shop', 'manage', sha256('a key'), 50)")
     return wallet_id
 
 
@@ -52,7 +53,7 @@ async def _pages(page: Page, wallet: UUID) -> AsyncIterator[str]:
     yield "log-in"
     await sign_in(page)
     for path in (
-        *("", "wallets/", "wallets/?q=nobody", "wallets/new", "audit/", "password", "nowhere"),
+        *("", "wallets/", "wallets/?q=nobody", "wallets/new", "audit/", "keys/", "keys/new", "password", "nowhere"),
         *(f"wallets/{wallet}/{rest}" for rest in ("", "?tab=refusals", "?tab=audit", "operate", "status?to=ACTIVE")),
         f"wallets/{wallet}/operations.csv?from=x&until=2026-01-01",
     ):
@@ -67,6 +68,17 @@ async def _pages(page: Page, wallet: UUID) -> AsyncIterator[str]:
         await page.locator("main .button.first").click()
         await page.locator(".error").first.wait_for()
         yield f"{path} after wrong input"
+    await page.goto("/admin/keys/")
+    await page.get_by_role("link", name="Revoke").or_(page.get_by_role("link", name="Отозвать")).click()
+    await page.locator(".danger").wait_for()
+    yield "revocation of a key"
+    await page.goto("/admin/keys/new")
+    await page.locator("#name").fill("report")
+    await page.locator("main .button.first").click()
+    await page.locator("code").first.wait_for()
+    yield "a new key"
+    await page.goto(f"/admin/wallets/{wallet}/operate")
+    await page.locator("#reason").fill("ticket 7")
     await page.locator("#amount").fill("99999999999")
     await page.locator("#reason").fill("ticket 7")
     await page.locator("main .button.first").click()
