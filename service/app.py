@@ -5,7 +5,7 @@ import re
 
 from aiohttp import web
 
-from service import admin, api, database, errors, health
+from service import admin, api, database, errors, health, openapi
 from service.errors import Problem
 from service.ids import new_id
 from service.keys import Keys
@@ -23,6 +23,7 @@ def create_app(database_url: str, *, auth: bool = False, tls_proxy: bool = False
     app[database.DATABASE_URL] = database_url
     app.cleanup_ctx.extend([database.pool, database.coalescers])
     api.setup(app, Keys() if auth else None)
+    openapi.setup(app, auth=auth)
     health.setup(app)
     admin.setup(app, tls_proxy)
     return app

@@ -64,11 +64,16 @@ DATABASE_UNAVAILABLE = Entry("database_unavailable", HTTPStatus.SERVICE_UNAVAILA
 INTERNAL_ERROR = Entry("internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 
 WALLET_NOT_FOUND = BY_SQLSTATE["WA001"]
+INSUFFICIENT_FUNDS = BY_SQLSTATE["WA002"]
 INVALID_AMOUNT = BY_SQLSTATE["WA003"]
 INVALID_OPERATION_TYPE = BY_SQLSTATE["WA004"]
+BALANCE_LIMIT_EXCEEDED = BY_SQLSTATE["WA005"]
+WALLET_NOT_ACTIVE = BY_SQLSTATE["WA006"]
+IDEMPOTENCY_KEY_REUSED = BY_SQLSTATE["WA007"]
 INVALID_IDEMPOTENCY_KEY = BY_SQLSTATE["WA008"]
 OPERATION_NOT_FOUND = BY_SQLSTATE["WA010"]
 INVALID_CURRENCY = BY_SQLSTATE["WA011"]
+INVALID_STATUS = BY_SQLSTATE["WA012"]
 INVALID_NAME = BY_SQLSTATE["WA014"]
 INVALID_LIMIT = BY_SQLSTATE["WA015"]
 
@@ -115,7 +120,7 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
             content_type="application/problem+json",
             body=msgspec.json.encode(
                 {
-                    "type": f"urn:wallets:problem:{self.entry.code}",
+                    "type": urn(self.entry),
                     "title": self.entry.title,
                     "status": int(self.entry.status),
                     "detail": self.detail,
@@ -126,6 +131,11 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
         if self.closes_connection:
             response.force_close()
         return response
+
+
+def urn(entry: Entry) -> str:
+    """What identifies a kind of problem anywhere."""
+    return f"urn:wallets:problem:{entry.code}"
 
 
 def database_unavailable() -> Problem:

@@ -306,7 +306,7 @@ async def test_ctrl_c_stops_it_without_a_word(serve: Launch, workers: int) -> No
     assert service.process.stderr is not None
     assert [line.split()[0] for line in (await service.process.stderr.read()).splitlines()] == [
         b"Try:",
-            b"Keys:",
+        b"Keys:",
         b"Admin:",
         b"Stop:",
     ]

@@ -103,6 +103,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.005)
 
 
+MakeKey = Callable[..., Awaitable[str]]
 Call = Callable[..., Coroutine[Any, Any, Answer]]
 ReadState = Callable[[], Awaitable[State]]
 Refused = Callable[[Awaitable[Answer], int, str], Awaitable[Answer]]

@@ -11,8 +11,12 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 import pytest
+from aiohttp import web
 
+from service import keys
+from service.app import create_app
 from service.log import JsonFormatter
+from service.server import Runner
 
 from . import (
     Answer,
@@ -20,6 +24,7 @@ from . import (
     Condition,
     Connect,
     Exchange,
+    MakeKey,
     ReadLog,
     ReadState,
     Refused,
@@ -160,3 +165,28 @@ def is_waiting(maintenance: asyncpg.Connection, database_url: str) -> Condition:
         )
 
     return condition
+
+
+@pytest.fixture
+async def guarded_address(database_url: str) -> AsyncIterator[str]:
+    """The service, for holders of keys alone."""
+    runner = Runner(create_app(database_url, auth=True))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def make_key(app_connection: asyncpg.Connection) -> MakeKey:
+    """Makes a key: `await make_key("operate")`."""
+
+    async def make(scope: str, name: str = "shop", rate_limit: int | None = None) -> str:
+        key = keys.draw()
+        await app_connection.execute(
+            "select wallet.create_api_key($1, $2, $3, $4)", name, scope, keys.digest(key), rate_limit
+        )
+        return key
+
+    return make

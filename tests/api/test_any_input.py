@@ -207,10 +207,15 @@ async def test_any_cursor_is_answered(exchange: Exchange, wallet: str, path: str
 @given(name=st.sampled_from(["q", "status", "currency"]), value=TEXTS)
 async def test_any_filter_is_answered(exchange: Exchange, name: str, value: str) -> None:
     answer = await exchange(get(f"/api/wallets/?{query(name, value)}"))
-    if "\0" in value:
-        assert_refused(answer, "invalid_request")
-    else:
-        assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+    match name:
+        case "q" if "\0" in value:
+            assert_refused(answer, "invalid_request")
+        case "status" if value not in ("", "ACTIVE", "FROZEN", "CLOSED"):
+            assert_refused(answer, "invalid_status")
+        case "currency" if value and not re.fullmatch("[A-Z]{3}", value):
+            assert_refused(answer, "invalid_currency")
+        case _:
+            assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
 
 
 HEADER_VALUES = st.one_of(

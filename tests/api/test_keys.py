@@ -2,22 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
 
 from service import keys
-from service.app import create_app
-from service.server import Runner
 
-from . import UNKNOWN, Answer, ReadLog, ReadState, assert_problem
+from . import UNKNOWN, Answer, MakeKey, ReadLog, ReadState, assert_problem
 
-MakeKey = Callable[..., Awaitable[str]]
 CallWith = Callable[..., Awaitable[Answer]]
 
 REQUESTS = {
@@ -34,28 +30,9 @@ REQUESTS = {
 
 
 @pytest.fixture
-async def address(database_url: str) -> AsyncIterator[str]:
+def address(guarded_address: str) -> str:
     """The service, for holders of keys alone."""
-    runner = Runner(create_app(database_url, auth=True))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-@pytest.fixture
-def make_key(app_connection: asyncpg.Connection) -> MakeKey:
-    """Makes a key: `await make_key("operate")`."""
-
-    async def make(scope: str, name: str = "shop", rate_limit: int | None = None) -> str:
-        key = keys.draw()
-        await app_connection.execute(
-            "select wallet.create_api_key($1, $2, $3, $4)", name, scope, keys.digest(key), rate_limit
-        )
-        return key
-
-    return make
+    return guarded_address
 
 
 @pytest.fixture
