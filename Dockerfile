@@ -5,7 +5,7 @@ RUN python -m venv --without-pip /opt/venv
 COPY pyproject.toml constraints.txt README.md ./
 COPY service ./service
 # Editable: the service finds db/ and templates/ beside itself.
-RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable .
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable '.[otel]'
 
 FROM python:3.13-slim
 

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -9,7 +11,11 @@ from service import admin, api, database, errors, health, openapi
 from service.errors import Problem
 from service.ids import new_id
 from service.keys import Keys
+from service.metrics import METRICS, Metrics
 from service.web import REQUEST_ID, Handler
+
+if TYPE_CHECKING:
+    from service.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -17,37 +23,61 @@ MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
-def create_app(database_url: str, *, auth: bool = False, tls_proxy: bool = False) -> web.Application:
-    """The service on a database that is migrated; for holders of API keys alone, or behind a proxy that ends TLS."""
+def create_app(
+    database_url: str, *, auth: bool = False, tls_proxy: bool = False, traces_to: str | None = None
+) -> web.Application:
+    """The service on a database that is migrated.
+
+    For holders of API keys alone, behind a proxy that ends TLS, or sending traces to an OpenTelemetry collector.
+    """
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
     app[database.DATABASE_URL] = database_url
+    app[database.TRACING] = _traced(app, traces_to) if traces_to else None
     app.cleanup_ctx.extend([database.pool, database.coalescers])
-    api.setup(app, Keys() if auth else None)
+    app[METRICS] = Metrics()
+    keys = Keys() if auth else None
+    api.setup(app, keys)
     openapi.setup(app, auth=auth)
-    health.setup(app)
+    health.setup(app, keys)
     admin.setup(app, tls_proxy)
     return app
+
+
+def _traced(app: web.Application, endpoint: str) -> "Tracing":
+    from service.tracing import Tracing  # noqa: PLC0415 -- what it needs need not be installed
+
+    tracing = Tracing(endpoint)
+    tracing.setup(app)
+    return tracing
 
 
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every request an id, and every refusal, the framework's own included, the body of a problem."""
+    began_at = perf_counter()
+    metrics = request.app[METRICS]
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
     request[REQUEST_ID] = request_id
     try:
         response = await handler(request)
-    except Problem as problem:
-        response = problem.response()
-    except web.HTTPException as exc:
-        response = errors.from_framework(exc).response()
     except Exception as exc:
-        refusal = errors.from_database(exc)
+        refusal = _refusal(exc)
         if refusal is None:
             log.exception("request failed", extra={"request_id": request_id})
             refusal = errors.internal_error()
-        elif refusal.entry is errors.DATABASE_UNAVAILABLE:
+        elif refusal is not exc and refusal.entry is errors.DATABASE_UNAVAILABLE:
             log.warning("database unavailable: %s", exc, extra={"request_id": request_id})
+        metrics.refused(refusal.entry.code)
         response = refusal.response()
+    metrics.answered(request, response.status, perf_counter() - began_at)
     response.headers["X-Request-ID"] = request_id
     return response
+
+
+def _refusal(exc: Exception) -> Problem | None:
+    if isinstance(exc, Problem):
+        return exc
+    if isinstance(exc, web.HTTPException):
+        return errors.from_framework(exc)
+    return errors.from_database(exc)

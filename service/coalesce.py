@@ -77,6 +77,11 @@ class Coalescer(Generic[Request]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a call to begin."""
+        return len(self._waiting)
+
     def apply(self, request: Request) -> asyncio.Future[Row]:
         """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
         if len(self._waiting) >= _MAX_WAITING:

@@ -1,5 +1,6 @@
 """Configuration from the environment, and from a `.env` file where there is one."""
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Config:
     workers: int = 1
     tls_proxy: bool = False
     auth: bool | None = None
+    traces_to: str | None = None
 
 
 def from_environment() -> Config:
@@ -67,7 +69,18 @@ def from_mapping(env: Mapping[str, str]) -> Config:
         workers=_integer(env, "WORKERS", default.workers, 1, _MAX_WORKERS),
         tls_proxy=_choice(env, "TLS_PROXY", _SWITCH, default.tls_proxy),
         auth=_choice(env, "AUTH", _AUTH, default.auth),
+        traces_to=_traces_to(env.get("OTEL_EXPORTER_OTLP_ENDPOINT")),
     )
+
+
+def _traces_to(url: str | None) -> str | None:
+    if not url:
+        return None
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_ENDPOINT has to be a URL such as http://127.0.0.1:4318, not {url!r}")
+    if importlib.util.find_spec("opentelemetry") is None:
+        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT needs what sends traces: pip install 'wallets[otel]'")
+    return url
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

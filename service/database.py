@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,7 +11,11 @@ import asyncpg
 from aiohttp import web
 
 from service import deploy
-from service.coalesce import BalanceRequest, Call, Coalescer, KeyRequest, Operation
+from service.coalesce import BalanceRequest, Coalescer, KeyRequest, Operation
+from service.metrics import METRICS
+
+if TYPE_CHECKING:
+    from service.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,8 @@ BALANCES: web.AppKey[Coalescer[BalanceRequest]] = web.AppKey("BALANCES", Coalesc
 KEYS: web.AppKey[Coalescer[KeyRequest]] = web.AppKey("KEYS", Coalescer)
 DATABASE_URL: web.AppKey[str] = web.AppKey("DATABASE_URL", str)
 
+
+TRACING: "web.AppKey[Tracing | None]" = web.AppKey("TRACING")
 
 _APPLY_OPERATIONS = """
 select operation_id, status, new_balance, replayed, error_code, detail
@@ -81,20 +87,25 @@ async def connect(url: str) -> asyncpg.Connection:
 
 async def coalescers(app: web.Application) -> AsyncIterator[None]:
     """What applies operations, reads balances and looks keys up; all that they accepted is answered before they end."""
-    pool = app[POOL]
+    pool, metrics, tracing = app[POOL], app[METRICS], app[TRACING]
 
-    def call(statement: str) -> Call[Any]:
-        async def fetch(requests: Sequence[tuple[Any, ...]]) -> Sequence[asyncpg.Record]:
-            return cast("Sequence[asyncpg.Record]", await pool.fetch(statement, *zip(*requests, strict=True)))
+    def coalescer(function: str, statement: str) -> Coalescer[Any]:
+        async def call(requests: Sequence[Any]) -> Sequence[asyncpg.Record]:
+            with metrics.call(function, len(requests), made.waiting):
+                rows: list[asyncpg.Record] = await pool.fetch(statement, *zip(*requests, strict=True))
+            if made is operations:
+                metrics.operated(requests, rows)
+            return rows
 
-        return fetch
+        made = Coalescer(call) if tracing is None else tracing.coalescer(function, call)
+        return made
 
-    operations = app[OPERATIONS] = Coalescer(call(_APPLY_OPERATIONS))
-    balances = app[BALANCES] = Coalescer(call(_GET_BALANCES))
-    keys = app[KEYS] = Coalescer(call(_CHECK_API_KEYS))
+    operations = app[OPERATIONS] = coalescer("apply_operations", _APPLY_OPERATIONS)
+    app[BALANCES] = coalescer("get_balances", _GET_BALANCES)
+    app[KEYS] = coalescer("check_api_keys", _CHECK_API_KEYS)
     yield
-    for coalescer in (operations, balances, keys):
-        await coalescer.close()
+    for made in (operations, app[BALANCES], app[KEYS]):
+        await made.close()
 
 
 async def check(url: str) -> None:

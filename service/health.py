@@ -1,12 +1,15 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether the process lives, whether it can serve, and how it is doing."""
 
 from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import database, deploy
 from service.database import POOL
+from service.keys import Keys, Scope, guarded
+from service.metrics import METRICS
 
 _CHECK_SECONDS = 3.0
 
@@ -21,10 +24,11 @@ class Comparison:
 _COMPARISON: web.AppKey[Comparison] = web.AppKey("_COMPARISON", Comparison)
 
 
-def setup(app: web.Application) -> None:
-    """Adds the routes."""
+def setup(app: web.Application, keys: Keys | None) -> None:
+    """Adds the routes; where keys are asked for, how it is doing is told to whoever may read."""
     app[_COMPARISON] = Comparison()
-    for path, handler in (("/health/live", live), ("/health/ready", ready)):
+    tell = metrics if keys is None else guarded(metrics, Scope.READ, keys)
+    for path, handler in (("/health/live", live), ("/health/ready", ready), ("/metrics", tell)):
         app.router.add_get(path, handler)
         app.router.add_get(f"{path}/", handler)
 
@@ -51,6 +55,14 @@ async def ready(request: web.Request) -> web.Response:
     if comparison.difference is not None:
         return _answer(503, "functions_differ", f"{comparison.difference}; run: {deploy.MEND}")
     return _answer(200, "ready")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """All that is counted, for Prometheus."""
+    return web.Response(
+        body=request.app[METRICS].text(request.app[POOL]),
+        headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
+    )
 
 
 def _answer(status: int, state: str, detail: str | None = None) -> web.Response:

@@ -19,13 +19,13 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_protocol import RequestHandler
 
-from service import errors, eventloop
+from service import errors, eventloop, metrics
 from service import log as logs
 from service.app import create_app
 from service.config import Config
 from service.errors import Problem
 from service.ids import new_id
-from service.web import API_KEY, REQUEST_ID
+from service.web import API_KEY, REQUEST_ID, TRACE_ID
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("service.access")
@@ -59,7 +59,9 @@ class AccessLogger(AbstractAccessLogger):
                 "bytes": response.body_length,
                 "remote": request.remote,
                 "request_id": request.get(REQUEST_ID) or response.headers.get("X-Request-ID"),
-                **({"api_key": request[API_KEY]} if API_KEY in request else {}),
+                **{
+                    name: request[key] for name, key in (("api_key", API_KEY), ("trace_id", TRACE_ID)) if key in request
+                },
             },
         )
 
@@ -152,7 +154,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config) -> None:
     """Serves on a socket in this process until told to stop, then finishes the requests in flight."""
-    runner = Runner(create_app(database_url, auth=bool(settings.auth), tls_proxy=settings.tls_proxy))
+    runner = Runner(
+        create_app(database_url, auth=bool(settings.auth), tls_proxy=settings.tls_proxy, traces_to=settings.traces_to)
+    )
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=_BACKLOG).start()
@@ -165,6 +169,13 @@ async def serve_in_processes(
     database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config
 ) -> None:
     """Serves in several processes that accept from one socket; one that dies is replaced."""
+    with metrics.shared():
+        await _serve_in_processes(database_url, listener, stopped, settings)
+
+
+async def _serve_in_processes(
+    database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config
+) -> None:
     running = [_start_worker(database_url, listener, settings) for _ in range(settings.workers)]
     try:
         while not stopped.is_set():
@@ -172,6 +183,7 @@ async def serve_in_processes(
             for place, worker in enumerate(running):
                 if not stopped.is_set() and not worker.is_alive():
                     log.error("a worker process died, replacing it", extra={"exit_status": worker.exitcode})
+                    metrics.forget(worker.pid)
                     # Not in a tight loop, should it be that none can start.
                     await asyncio.sleep(0.1)
                     running[place] = _start_worker(database_url, listener, settings)

@@ -8,4 +8,6 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("REQUEST_ID", str)
 
 API_KEY: web.RequestKey[str] = web.RequestKey("API_KEY", str)
 
+TRACE_ID: web.RequestKey[str] = web.RequestKey("TRACE_ID", str)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

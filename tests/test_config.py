@@ -35,7 +35,18 @@ def target(url: str | None) -> Target:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH", *config._POSTGRES)
+    names = (
+        "DATABASE_URL",
+        "DATA_DIR",
+        "HOST",
+        "PORT",
+        "LOG_LEVEL",
+        "WORKERS",
+        "TLS_PROXY",
+        "AUTH",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        *config._POSTGRES,
+    )
     for name in (*names, "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -50,6 +61,7 @@ def test_everything_has_a_default() -> None:
         workers=1,
         tls_proxy=False,
         auth=None,
+        traces_to=None,
     )
 
 
@@ -63,14 +75,26 @@ def test_every_variable_is_taken() -> None:
         "WORKERS": "4",
         "TLS_PROXY": "On",
         "AUTH": "Required",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     }
     assert from_mapping(given) == Config(
-        "postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4, True, True
+        "postgres://alice@db/wallets", Path("/srv/wallets"), "::", 80, "warning", 4, True, True, "http://127.0.0.1:4318"
     )
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    names = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH", *config._POSTGRES)
+    names = (
+        "DATABASE_URL",
+        "DATA_DIR",
+        "HOST",
+        "PORT",
+        "LOG_LEVEL",
+        "WORKERS",
+        "TLS_PROXY",
+        "AUTH",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        *config._POSTGRES,
+    )
     assert from_mapping(dict.fromkeys(names, "")) == Config()
 
 

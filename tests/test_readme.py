@@ -24,7 +24,15 @@ async def service(tmp_path: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
     environment = (
         os.environ
         | dict.fromkeys(external, "")
-        | {"HOST": "", "WORKERS": "", "LOG_LEVEL": "", "TLS_PROXY": "", "AUTH": "", "ADMIN_PASSWORD": ""}
+        | {
+            "HOST": "",
+            "WORKERS": "",
+            "LOG_LEVEL": "",
+            "TLS_PROXY": "",
+            "AUTH": "",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+            "ADMIN_PASSWORD": "",
+        }
     )
     environment |= {"DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     process = await asyncio.create_subprocess_exec(

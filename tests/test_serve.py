@@ -29,7 +29,17 @@ from service.embedded import EmbeddedPostgres
 
 _T = TypeVar("_T")
 DEADLINE = 90.0
-CONFIGURATION = ("DATABASE_URL", "DATA_DIR", "HOST", "PORT", "LOG_LEVEL", "WORKERS", "TLS_PROXY", "AUTH")
+CONFIGURATION = (
+    "DATABASE_URL",
+    "DATA_DIR",
+    "HOST",
+    "PORT",
+    "LOG_LEVEL",
+    "WORKERS",
+    "TLS_PROXY",
+    "AUTH",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+)
 
 Wallets = Callable[..., Awaitable[tuple[int, str, str]]]
 Launch = Callable[..., Awaitable["Service"]]
@@ -512,6 +522,7 @@ async def test_a_port_in_use_is_said_in_one_line(wallets: Wallets, tmp_path: Pat
         {"WORKERS": "0"},
         {"LOG_LEVEL": "loud"},
         {"AUTH": "on"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
         {"DATA_DIR": "/dev/null"},
         {"DATA_DIR": "/dev/null/data"},
         {"POSTGRES_DB": "wallets"},
@@ -557,6 +568,26 @@ async def test_keys_are_made_and_revoked_by_command(
         status, output, errors = await wallets("revokekey", "shop", DATA_DIR=data_dir)
         assert (status, errors) == (0, "")
         await until(is_refused)
+
+
+async def test_any_worker_tells_what_all_of_them_have_counted(serve: Launch) -> None:
+    service = await serve(WORKERS=2)
+    await until(lambda: len(service.workers()) == 2)
+
+    async def counted(client: aiohttp.ClientSession) -> float:
+        async with client.get("/metrics") as response:
+            assert response.status == 200
+            lines = (await response.text()).splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("wallets_operations_total{"))
+
+    async with service.client() as client:
+        wallet_id = await create_wallet(client)
+        for _ in range(20):
+            await deposit(client, wallet_id)
+        assert {await counted(client) for _ in range(20)} == {20}
+        os.kill(min(service.workers()), signal.SIGKILL)
+        await until(lambda: len(service.workers()) == 2)
+        assert {await counted(client) for _ in range(20)} == {20}
 
 
 @pytest.mark.parametrize(

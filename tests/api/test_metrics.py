@@ -1,0 +1,133 @@
+"""What is counted, as Prometheus reads it."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from . import Call, Connect, post
+
+OPS = Path(__file__).parents[2] / "ops"
+
+Read = Callable[..., Awaitable[float]]
+
+
+@pytest.fixture
+def read(call: Call) -> Read:
+    """The value of a sample, 0 when there is none: `await read("wallets_operations_total", type="DEPOSIT")`."""
+
+    async def value(name: str, **labels: str) -> float:
+        families = text_string_to_metric_families((await call("GET", "/metrics")).content.decode())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    return value
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+async def test_prometheus_can_read_it(call: Call, slash: str) -> None:
+    answer = await call("GET", f"/metrics{slash}")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+
+
+async def test_requests_are_counted_by_route_method_and_status(call: Call, wallet: str, read: Read) -> None:
+    for slash in ("", "/"):
+        await call("GET", f"/api/wallets/{wallet}{slash}")
+    await call("GET", "/api/wallets/nobody/")
+    for path in ("/nowhere", "/some/where/else"):
+        await call("GET", path)
+    await call("DELETE", "/api/wallets/")
+
+    count = "wallets_http_request_duration_seconds_count"
+    route = "/api/wallets/{wallet_id}"
+    assert await read(count, route=route, method="GET", status="200") == 2
+    assert await read(count, route=route, method="GET", status="404") == 1
+    assert await read(count, route="unmatched", status="404") == 2
+    assert await read(count, route="unmatched", status="405") == 1
+    assert await read("wallets_http_request_duration_seconds_sum", route=route) > 0
+
+
+async def test_no_request_makes_a_label_of_its_own(call: Call, connect: Connect) -> None:
+    async def labels() -> set[str]:
+        return set(re.findall(r"\{.*?\}", (await call("GET", "/metrics")).content.decode()))
+
+    await call("GET", "/nowhere")
+    await labels()
+    before = await labels()
+    for attempt in range(5):
+        await call("GET", f"/nowhere/{attempt}")
+        await call(f"METHOD{attempt}", "/nowhere")
+    assert await labels() == before
+
+
+async def test_refusals_are_counted_by_code(call: Call, wallet: str, read: Read) -> None:
+    await call("GET", "/nowhere")
+    body = {"operation_type": "WITHDRAW", "amount": 1}
+    await call("POST", f"/api/wallets/{wallet}/operation", json=body)
+    assert await read("wallets_problems_total", code="not_found") == 1
+    assert await read("wallets_problems_total", code="insufficient_funds") == 1
+
+
+async def test_operations_are_counted_by_type_and_outcome(call: Call, wallet: str, read: Read) -> None:
+    def item(operation_type: str, key: str) -> dict[str, object]:
+        return {"wallet_id": wallet, "operation_type": operation_type, "amount": 5, "idempotency_key": key}
+
+    await call("POST", "/api/operations/", json={"operations": [item("DEPOSIT", "a"), item("DEPOSIT", "b")]})
+    for operation_type, key in (("DEPOSIT", "a"), ("WITHDRAW", "c"), ("STEAL", "d")):
+        await call(
+            "POST",
+            f"/api/wallets/{wallet}/operation",
+            json={"operation_type": operation_type, "amount": 5},
+            headers={"Idempotency-Key": key},
+        )
+    await call("POST", "/api/operations/", json={"operations": [item("WITHDRAW", key) for key in "efg"]})
+
+    counted = "wallets_operations_total"
+    assert await read(counted, type="DEPOSIT", outcome="applied") == 2
+    assert await read(counted, type="DEPOSIT", outcome="replayed") == 1
+    assert await read(counted, type="WITHDRAW", outcome="applied") == 2
+    assert await read(counted, type="WITHDRAW", outcome="insufficient_funds") == 2
+    assert await read(counted, type="other", outcome="invalid_operation_type") == 1
+    assert await read("wallets_batch_size_sum", function="apply_operations") == 8
+    assert await read("wallets_batch_size_count", function="apply_operations") == 5
+    assert await read("wallets_database_call_duration_seconds_count", function="apply_operations") == 5
+
+
+async def test_a_database_that_fails_is_counted(call: Call, wallet: str, owner_connection: Any, read: Read) -> None:
+    await owner_connection.execute("drop function wallet.get_balances(uuid[])")
+    assert (await call("GET", f"/api/wallets/{wallet}/")).status == 500
+    assert await read("wallets_database_call_failures_total", function="get_balances") == 1
+    assert await read("wallets_problems_total", code="internal_error") == 1
+
+
+async def test_it_tells_of_the_pool_and_of_the_process(call: Call, wallet: str, read: Read) -> None:
+    await call("GET", f"/api/wallets/{wallet}/details")
+    assert await read("wallets_pool_connections", state="idle") >= 1
+    assert await read("wallets_pool_connections", state="used") == 0
+    assert await read("process_resident_memory_bytes") > 0
+    assert await read("wallets_info") == 1
+
+
+async def test_nothing_that_is_watched_is_missing(connect: Connect, call: Call, wallet: str) -> None:
+    """What the dashboard and the alerts ask for is there once there was traffic."""
+    wire = await connect()
+    await wire.send(post(f"/api/wallets/{wallet}/operation", b'{"operation_type":"DEPOSIT","amount":1}'))
+    await wire.answer()
+    await call("GET", f"/api/wallets/{wallet}/")
+    families = text_string_to_metric_families((await call("GET", "/metrics")).content.decode())
+    # A counter that nothing was counted in yet has no sample.
+    there = {sample.name for family in families for sample in family.samples}
+    there |= {"up", "wallets_problems_total", "wallets_database_call_failures_total"}
+    alerts = yaml.safe_load((OPS / "alerts.yml").read_text())
+    expressions = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    dashboard = json.loads((OPS / "grafana.json").read_text())
+    expressions += [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    asked = {name for expression in expressions for name in re.findall(r"\b(?:wallets|process)_\w+|\bup\b", expression)}
+    assert len(asked) > 8
+    assert asked - there == set()
