@@ -23,7 +23,7 @@ import asyncpg
 
 from bench import chart, databases, measure
 from bench.measure import Figure
-from service import deploy, eventloop
+from service import deploy, eventloop, keys
 from service.embedded import EmbeddedPostgres
 
 _HERE = Path(__file__).parent
@@ -103,6 +103,7 @@ async def _measure(url: str, directory: Path, results: Results, options: argpars
     }
     for _ in range(options.rounds):
         await _over_http(small, {"spread": spread, "hot": hot}, results, options.seconds)
+        await _with_keys(small, spread, results, options.seconds)
         await _in_pgbench(small, results, options.seconds)
         await _in_batches(small, results, options.seconds)
     await connection.close()
@@ -143,9 +144,21 @@ async def _over_http(url: str, ids: dict[str, Path], results: Results, seconds: 
                 figure = await measure.http(address, wallets, connections, seconds)
                 results.add(f"deposits, {connections} connections, {kind}", figure)
     async with _service(url) as address:
-        figure = await measure.http(address, ids["spread"], 128, seconds, reads=0.8)
+        figure = await measure.http(address, ids["spread"], 128, seconds, READS="0.8")
         results.add("80% reads, 128 connections, spread", figure)
         results.add("bulk endpoint, 1,000 a request", await _bulk(address, ids["spread"], seconds))
+
+
+async def _with_keys(url: str, ids: Path, results: Results, seconds: int) -> None:
+    key = keys.draw()
+    connection = await asyncpg.connect(url)
+    await connection.execute("select wallet.create_api_key($1, 'operate', $2)", key[-8:], keys.digest(key))
+    await connection.close()
+    # Whatever changes with time is shared out evenly.
+    for name in ("without", "with", "with", "without"):
+        async with _service(url, AUTH="required" if name == "with" else "off") as address:
+            figure = await measure.http(address, ids, 128, seconds, KEY=key)
+            results.add(f"deposits, 128 connections, {name} keys", figure)
 
 
 async def _in_pgbench(url: str, results: Results, seconds: int) -> None:
@@ -203,8 +216,8 @@ async def _database(server_url: str, name: str, wallets: int, operations_each: i
 
 
 @contextlib.asynccontextmanager
-async def _service(url: str) -> AsyncIterator[str]:
-    environment = {"DATABASE_URL": url, "LOG_LEVEL": "warning"}
+async def _service(url: str, **configuration: str) -> AsyncIterator[str]:
+    environment = {"DATABASE_URL": url, "LOG_LEVEL": "warning", **configuration}
     async with _process("service", "serve", environment=environment) as address:
         yield address
 
@@ -245,6 +258,12 @@ def _report(results: Results, facts: Row, rounds: int) -> Row:
             ("deposits hot ÷ ceiling", http.format("hot"), "ceiling, 128 connections", 0.70),
             ("deposits spread ÷ pgbench", http.format("spread"), pgbench.format("apply_operation", "spread"), 1.0),
             ("deposits hot ÷ pgbench", http.format("hot"), pgbench.format("apply_operation", "hot"), 4.0),
+            (
+                "AUTH=required ÷ AUTH=off",
+                "deposits, 128 connections, with keys",
+                "deposits, 128 connections, without keys",
+                0.95,
+            ),
             ("deposits hot ÷ spread", http.format("hot"), http.format("spread"), 1.0),
             (
                 "apply_operation ÷ bare update and insert",

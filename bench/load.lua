@@ -1,5 +1,5 @@
 -- wrk's side of the benchmark: one request after the other on each connection, and the result as a line of JSON.
--- WALLETS is a file of wallet ids; READS is the share of requests that only read a balance.
+-- WALLETS is a file of wallet ids; READS is the share of requests that only read a balance; KEY is an API key.
 
 local wallets = {}
 for id in io.lines(os.getenv("WALLETS")) do
@@ -7,6 +7,9 @@ for id in io.lines(os.getenv("WALLETS")) do
 end
 local reads = tonumber(os.getenv("READS") or "0")
 local headers = { ["Content-Type"] = "application/json" }
+if os.getenv("KEY") ~= "" then
+  headers["Authorization"] = "Bearer " .. os.getenv("KEY")
+end
 local body = '{"operation_type": "DEPOSIT", "amount": "100"}'
 
 function init()
@@ -16,7 +19,7 @@ end
 function request()
   local path = "/api/wallets/" .. wallets[math.random(#wallets)]
   if math.random() < reads then
-    return wrk.format("GET", path .. "/")
+    return wrk.format("GET", path .. "/", headers)
   end
   return wrk.format("POST", path .. "/operation", headers, body)
 end

@@ -47,12 +47,12 @@ def median(figures: Sequence[Figure]) -> Figure:
     )
 
 
-async def http(address: str, wallets: Path, connections: int, seconds: int, reads: float = 0) -> Figure:
-    """wrk against the service, one request at a time on each connection."""
+async def http(address: str, wallets: Path, connections: int, seconds: int, **options: str) -> Figure:
+    """wrk against the service, one request at a time on each connection; load.lua says what the options are."""
     printed = await _run(
         *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"),
         *("--timeout", "10s", "--script", str(_HERE / "load.lua"), address),
-        environment={"WALLETS": str(wallets), "READS": str(reads)},
+        environment={"WALLETS": str(wallets), "READS": "0", "KEY": "", **options},
     )
     found = re.search(r"^RESULT (.*)$", printed, re.MULTILINE)
     assert found, printed

@@ -1,12 +1,11 @@
 """API keys: who may call, and for what. Asked of the database, remembered for seconds.
 
-A key is known by its sha256 alone, in the database as in this process. To look a hash up takes no longer the closer a
-guess comes to a key, which is what a comparison in constant time is for.
+The database knows a key by its sha256 alone. Nowhere is one compared with a guess: hashes are looked up, which takes no
+longer the closer a guess comes to a key, and that is what a comparison in constant time is for.
 """
 
 import re
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -98,34 +97,24 @@ class Keys:
     """The keys that have been presented of late."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, _Key] = {}
+        # By the whole header: what every request pays for is one look-up.
+        self._known: dict[str, _Key] = {}
 
-    async def admit(self, request: web.Request, needed: Scope) -> None:
-        """Returns when the request's key may do what is asked for. Raises unauthorized, forbidden or rate_limited."""
-        now = monotonic()
-        key_hash = digest(_presented(request.headers.getall("Authorization", ())))
-        key = self._known.get(key_hash)
-        if key is None or key.expires_at <= now:
-            key = await self._look_up(request.app, key_hash)
-        request[API_KEY] = key.name
-        if key.scope < needed:
-            scope = needed.name.lower()
-            raise Problem(
-                errors.FORBIDDEN,
-                f"this needs an API key of scope {scope}, and the key {key.name!r} has {key.scope.name.lower()}",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-            )
-        if key.bucket is not None and (seconds := key.bucket.take(now)):
-            raise Problem(
-                errors.RATE_LIMITED,
-                f"the API key {key.name!r} has a limit of {key.bucket.rate} requests a second",
-                {"Retry-After": str(ceil(seconds))},
-            )
+    def known(self, presented: list[str]) -> _Key | None:
+        """The key of a request, if it was looked up a moment ago."""
+        key = self._known.get(presented[0]) if len(presented) == 1 else None
+        return key if key is not None and key.expires_at > monotonic() else None
 
-    async def _look_up(self, app: web.Application, key_hash: bytes) -> _Key:
+    async def look_up(self, app: web.Application, presented: list[str]) -> _Key:
+        """The key of a request, by the database. Raises unauthorized."""
+        if not presented:
+            raise _unauthorized("this needs an API key: Authorization: Bearer …")
+        given = _CREDENTIALS.fullmatch(presented[0]) if len(presented) == 1 else None
+        if given is None:
+            raise _unauthorized("Authorization has to be the word Bearer and an API key")
         asked_at = monotonic()
-        row = await app[KEYS].apply(KeyRequest(key_hash))
-        before = self._known.pop(key_hash, None)
+        row = await app[KEYS].apply(KeyRequest(digest(given[1])))
+        before = self._known.pop(presented[0], None)
         if row["id"] is None:
             raise _unauthorized("there is no such API key, or it was revoked", 'Bearer error="invalid_token"')
         rate = row["rate_limit"]
@@ -135,28 +124,41 @@ class Keys:
         if len(self._known) >= _MAX_REMEMBERED:
             self._known.clear()
         key = _Key(row["name"], Scope[row["scope"].upper()], asked_at + _REMEMBERED_SECONDS, bucket)
-        self._known[key_hash] = key
+        self._known[presented[0]] = key
         return key
 
 
 def guarded(handler: Handler, needed: Scope, keys: Keys) -> Handler:
-    """A handler for whoever presents a key that has a scope."""
+    """A handler for whoever presents a key that has a scope; others meet unauthorized, forbidden or rate_limited."""
 
     async def guard(request: web.Request) -> web.StreamResponse:
-        await keys.admit(request, needed)
+        presented = request.headers.getall("Authorization", [])
+        key = keys.known(presented) or await keys.look_up(request.app, presented)
+        request[API_KEY] = key.name
+        if key.scope < needed:
+            raise _forbidden(key, needed)
+        if key.bucket is not None and (seconds := key.bucket.take(monotonic())):
+            raise _rate_limited(key.name, key.bucket.rate, seconds)
         return await handler(request)
 
     return guard
 
 
-def _presented(values: Iterable[str]) -> str:
-    match list(values):
-        case []:
-            raise _unauthorized("this needs an API key: Authorization: Bearer …")
-        case [value] if given := _CREDENTIALS.fullmatch(value):
-            return given[1]
-        case _:
-            raise _unauthorized("Authorization has to be the word Bearer and an API key")
+def _forbidden(key: _Key, needed: Scope) -> Problem:
+    scope = needed.name.lower()
+    return Problem(
+        errors.FORBIDDEN,
+        f"this needs an API key of scope {scope}, and the key {key.name!r} has {key.scope.name.lower()}",
+        {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+    )
+
+
+def _rate_limited(name: str, rate: int, seconds: float) -> Problem:
+    return Problem(
+        errors.RATE_LIMITED,
+        f"the API key {name!r} has a limit of {rate} requests a second",
+        {"Retry-After": str(ceil(seconds))},
+    )
 
 
 def _unauthorized(detail: str, challenge: str = "Bearer") -> Problem:
