@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from service import config, database, deploy, embedded, errors, eventloop, keys, log, server, superuser
+from service import config, database, deploy, embedded, errors, eventloop, keys, log, server, superuser, verification
 from service.config import Config
 
 _REFUSALS = (
@@ -23,6 +23,7 @@ _REFUSALS = (
     keys.KeyRefusedError,
     server.ServeError,
     superuser.SuperuserError,
+    verification.VerificationError,
 )
 
 
@@ -55,6 +56,8 @@ def main() -> None:
             command.add_argument(
                 "--rate-limit", type=keys.rate_limit, metavar="n", help="requests a second (default: no limit)"
             )
+        if name == "verify":
+            command.add_argument("--resume", action="store_true", help="go on where the last one was interrupted")
         if name == "psql":
             command.add_argument("arguments", nargs="*", metavar="argument")
     arguments = parser.parse_args()
@@ -173,26 +176,10 @@ async def _change_keys(settings: Config, statement: str, *arguments: object) -> 
             await connection.close()
 
 
-async def _verify(settings: Config, _: argparse.Namespace) -> int:
-    wallets = broken = 0
+async def _verify(settings: Config, arguments: argparse.Namespace) -> int:
     async with _database(settings) as url:
         await database.check(url)
-        connection = await database.connect(url)
-        try:
-            async for wallet_id in database.every_wallet(connection):
-                wallets += 1
-                findings = await connection.fetch("select * from wallet.record_verification($1)", wallet_id)
-                broken += bool(findings)
-                for finding in findings:
-                    seq = "" if finding["seq"] is None else f" at seq {finding['seq']}"
-                    print(
-                        f"{wallet_id}: {finding['invariant']}{seq}: "
-                        f"expected {finding['expected']}, found {finding['found']}"
-                    )
-        finally:
-            await connection.close()
-    print(f"wallets verified: {wallets}, broken: {broken}")
-    return 2 if broken else 0
+        return await verification.run(url, is_resumed=arguments.resume)
 
 
 async def _psql(settings: Config, arguments: argparse.Namespace) -> int:

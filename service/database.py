@@ -2,10 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import asyncpg
 from aiohttp import web
@@ -125,15 +123,6 @@ async def check(url: str) -> None:
             log.error("%s; run: %s", difference, deploy.MEND)
     finally:
         await connection.close()
-
-
-async def every_wallet(connection: asyncpg.Connection) -> AsyncIterator[UUID]:
-    """The ids of all wallets, newest first."""
-    before: tuple[datetime | None, UUID | None] = (None, None)
-    while page := await connection.fetch("select * from wallet.list_wallets(1000, $1, $2)", *before):
-        for wallet in page:
-            yield wallet["id"]
-        before = (wallet["created_at"], wallet["id"])
 
 
 def _explain(url: str, exc: Exception) -> ConnectError:

@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -236,6 +237,15 @@ async def create_wallet(client: aiohttp.ClientSession, **options: Any) -> str:
         return str(wallet["id"])
 
 
+async def verified(wallets: Wallets, data_dir: Path) -> tuple[int, int]:
+    """What `wallets verify` says of a ledger that is sound: its status, and how many wallets there are."""
+    status, output, errors = await wallets("verify", DATA_DIR=data_dir)
+    found = re.fullmatch(r"wallets verified: ([\d,]+), operations: [\d,]+ \([\d,]+ a second\), broken: 0\n", output)
+    assert found, output + errors
+    assert errors == ""
+    return status, int(found[1].replace(",", ""))
+
+
 async def deposit(client: aiohttp.ClientSession, wallet_id: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
     async with client.post(
         f"/api/wallets/{wallet_id}/operation",
@@ -409,7 +419,7 @@ async def test_when_both_are_killed_under_load_no_acknowledged_operation_is_lost
                 keys = {key for key, (owner, _) in acknowledged.items() if owner == wallet_id}
                 keys |= {key for key, owner in unanswered.items() if owner == wallet_id}
                 assert await response.json() == {"balance": len(keys)}
-    assert await wallets("verify", DATA_DIR=service.data_dir) == (0, "wallets verified: 3, broken: 0\n", "")
+    assert await verified(wallets, service.data_dir) == (0, 3)
 
 
 async def test_every_worker_serves_and_a_killed_one_is_replaced(serve: Launch) -> None:
@@ -460,7 +470,7 @@ async def test_the_commands_work_without_a_running_service(wallets: Wallets, dat
 
 async def commands_work(wallets: Wallets, data_dir: Path, number: int) -> None:
     assert await wallets("migrate", DATA_DIR=data_dir) == (0, "The database is up to date.\n", "")
-    assert await wallets("verify", DATA_DIR=data_dir) == (0, f"wallets verified: {number}, broken: 0\n", "")
+    assert await verified(wallets, data_dir) == (0, number)
     statement = "select count(*) from wallet.list_wallets()"
     assert await wallets("psql", "--", "-Atc", statement, DATA_DIR=data_dir) == (0, f"{number}\n", "")
     status, _, errors = await wallets("psql", "--", "-v", "ON_ERROR_STOP=1", "-c", "select oops", DATA_DIR=data_dir)
@@ -471,7 +481,7 @@ async def test_the_commands_work_where_no_service_has_ever_run(wallets: Wallets,
     if "TEST_DATABASE_URL" in os.environ:
         pytest.skip("tests the embedded PostgreSQL, which the run without TEST_DATABASE_URL does")
     directory = tmp_path / "new"
-    assert await wallets("verify", DATA_DIR=directory) == (0, "wallets verified: 0, broken: 0\n", "")
+    assert await verified(wallets, directory) == (0, 0)
 
 
 async def test_verify_reports_a_tampered_ledger(serve: Launch, wallets: Wallets) -> None:
@@ -484,11 +494,40 @@ async def test_verify_reports_a_tampered_ledger(serve: Launch, wallets: Wallets)
     await connection.execute("update wallet.wallets set balance = 1000000")
     await connection.close()
     status, output, errors = await wallets("verify", DATA_DIR=service.data_dir)
-    assert (status, output.splitlines(), errors) == (
-        2,
-        [f"{wallet_id}: balance_exact: expected 1, found 1000000", "wallets verified: 1, broken: 1"],
-        "",
-    )
+    assert (status, errors) == (2, "")
+    finding, summary = output.splitlines()
+    assert finding == f"{wallet_id}: balance_exact: expected 1, found 1000000"
+    assert re.fullmatch(r"wallets verified: 1, operations: 1 \([\d,]+ a second\), broken: 1", summary)
+
+
+async def test_a_verification_goes_on_where_it_was_interrupted(
+    wallets: Wallets, database_url: str, owner_connection: asyncpg.Connection
+) -> None:
+    for _ in range(5):
+        await owner_connection.execute("select wallet.apply_operation((wallet.create_wallet()).id, 'DEPOSIT', 1)")
+    status, _, errors = await wallets("verify", "--resume", DATABASE_URL=database_url)
+    assert (status, "begins at the first wallet" in errors) == (0, True)
+    run = await owner_connection.fetchval("select run_id from wallet.begin_verification()")
+    await owner_connection.execute("select wallet.verify_next($1, 3)", run)
+
+    status, output, errors = await wallets("verify", "--resume", DATABASE_URL=database_url)
+    assert (status, "after 3 wallets, 0 of them broken" in errors) == (0, True)
+    assert output.startswith("wallets verified: 5, operations: 5 ")
+
+
+async def test_a_verification_survives_its_connection(
+    wallets: Wallets, database_url: str, owner_connection: asyncpg.Connection, maintenance: asyncpg.Connection
+) -> None:
+    await owner_connection.execute("select wallet.apply_operation((wallet.create_wallet()).id, 'DEPOSIT', 1)")
+    ended = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'"
+    async with owner_connection.transaction():
+        await owner_connection.execute("lock table wallet.verifications in exclusive mode")
+        await owner_connection.execute("lock table wallet.operations in access exclusive mode")
+        verification = asyncio.ensure_future(wallets("verify", DATABASE_URL=database_url))
+        await until(lambda: maintenance.fetchval(ended, urlsplit(database_url).path.strip("/")))
+    status, output, errors = await verification
+    assert (status, errors) == (0, "")
+    assert output.startswith("wallets verified: 1, operations: 1 ")
 
 
 async def test_a_path_too_long_for_a_socket_works(serve: Launch, data_dir: Path) -> None:

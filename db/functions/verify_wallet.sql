@@ -23,56 +23,10 @@ as $$
 begin
     perform get_balance(p_wallet_id);
     return query
-        with history as (
-            select
-                o.seq,
-                row_number() over by_seq as place,
-                o.balance_after,
-                -- numeric, so that a forged amount is reported instead of raising an overflow
-                lag(o.balance_after, 1, 0::bigint) over by_seq::numeric
-                + case o.operation_type when 'DEPOSIT' then o.amount else -o.amount end as derived_balance,
-                o.created_at,
-                lag(o.created_at, 1, o.created_at) over by_seq as previous_created_at,
-                o.id,
-                _operation_id(o.wallet_id, o.idempotency_key) as derived_id
-            from operations as o
-            where o.wallet_id = p_wallet_id
-            window by_seq as (order by o.seq)
-        ),
-
-        newest as (
-            select o.seq, o.balance_after
-            from operations as o
-            where o.wallet_id = p_wallet_id
-            order by o.seq desc
-            limit 1
-        )
-
-        select v.invariant, h.seq, v.expected, v.found
-        from history as h
-        cross join lateral (
-            values
-            ('seq_gapless', h.place::text, h.seq::text),
-            ('balance_after_exact', h.derived_balance::text, h.balance_after::text),
-            ('id_of_key', h.derived_id::text, h.id::text)
-        ) as v (invariant, expected, found)
-        where (h.place <> h.seq or h.derived_balance <> h.balance_after or h.derived_id <> h.id)
-            and v.expected <> v.found
-        union all
-        select 'time_not_backwards', h.seq, 'at or after ' || h.previous_created_at, h.created_at::text
-        from history as h
-        where h.created_at < h.previous_created_at
-        union all
-        select v.invariant, null, v.expected, v.found
-        from wallets as w
-        left join newest as n on true
-        cross join lateral (
-            values
-            ('balance_exact', coalesce(n.balance_after, 0)::text, w.balance::text),
-            ('last_seq_exact', coalesce(n.seq, 0)::text, w.last_seq::text)
-        ) as v (invariant, expected, found)
-        where w.id = p_wallet_id
-            and v.expected <> v.found;
+        select f.invariant, f.seq, f.expected, f.found
+        from _verify(array[p_wallet_id]) as v
+        cross join lateral
+            jsonb_to_recordset(v.findings) as f (invariant text, seq bigint, expected text, found text);
 end;
 $$;
 

@@ -30,6 +30,10 @@ _STATEMENTS = {
     "list_rejections": "select wallet.list_rejections($1, 5)",
     "list_audit": "select wallet.list_audit(5, null, false, $1)",
     "set_wallet_status": "select wallet.set_wallet_status($1, 'ACTIVE')",
+    "verify_next": """
+        select wallet.verify_next(run_id, 1, 1) from wallet.begin_verification() where $1::uuid is not null
+    """,
+    "check_api_keys": "select wallet.check_api_keys(array[sha256(uuid_send($1))])",
     "list_wallets": "select wallet.list_wallets(5) where $1::uuid is not null",
 }
 

@@ -1,0 +1,88 @@
+-- Goes on with a verification of the whole ledger: up to p_wallets more wallets, or fewer once they have p_operations
+-- operations; a row for each, with its operations and an array of what verify_wallet tells of. No row: it is finished.
+-- How far it has come is kept in the same transaction, as is what was found, for list_broken_wallets. Each wallet is
+-- judged as of one moment; one that is made meanwhile may be left out.
+--
+-- Locks:  the run, until the transaction ends; nothing that an operation waits for.
+-- Raises: nothing.
+create or replace function wallet.verify_next(
+    p_run_id bigint,
+    p_wallets integer default 1000,
+    p_operations bigint default 100000
+)
+returns table (wallet_id uuid, operations bigint, findings jsonb)
+language plpgsql
+security definer
+set search_path = wallet, pg_temp
+-- Whether it is the first time decides the plan; it is made for a thousand wallets.
+set plan_cache_mode = force_custom_plan
+-- Statistics may be missing or old, and what is read is few of many rows.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    v_after uuid;
+    v_ids uuid[];
+    v_found jsonb;
+begin
+    select r.last_wallet_id into v_after
+    from verification_runs as r
+    where r.id = p_run_id and r.finished_at is null
+    for update;
+    if not found then
+        return;
+    end if;
+
+    select array_agg(c.id order by c.id) into v_ids
+    from (
+        select b.id, sum(b.last_seq) over (order by b.id) - b.last_seq as before
+        from (
+            select w.id, w.last_seq
+            from wallets as w
+            where v_after is null or w.id > v_after
+            order by w.id
+            limit p_wallets
+        ) as b
+    ) as c
+    where c.before < p_operations;
+    if v_ids is null then
+        update verification_runs as r set finished_at = clock_timestamp() where r.id = p_run_id;
+        return;
+    end if;
+
+    select jsonb_agg(to_jsonb(f) order by f.wallet_id) into v_found from _verify(v_ids) as f;
+    -- A sound wallet of which nothing was ever found needs no row.
+    insert into verifications as v (wallet_id, verified_at, findings)
+    select f.wallet_id, clock_timestamp(), jsonb_path_query_array(f.findings, '$[0 to 99]')
+    from jsonb_to_recordset(v_found) as f (wallet_id uuid, findings jsonb)
+    where f.findings <> '[]' or exists (select from verifications as k where k.wallet_id = f.wallet_id)
+    on conflict on constraint verifications_pkey do update
+    set verified_at = excluded.verified_at, findings = excluded.findings;
+    update verification_runs as r
+    set
+        continued_at = clock_timestamp(),
+        last_wallet_id = v_ids[cardinality(v_ids)],
+        wallets = r.wallets + s.wallets,
+        operations = r.operations + s.operations,
+        broken = r.broken + s.broken
+    from (
+        select
+            count(*) as wallets,
+            sum(f.operations) as operations,
+            count(*) filter (where f.findings <> '[]') as broken
+        from jsonb_to_recordset(v_found) as f (operations bigint, findings jsonb)
+    ) as s
+    where r.id = p_run_id;
+    return query
+        select f.wallet_id, f.operations, f.findings
+        from jsonb_to_recordset(v_found) as f (wallet_id uuid, operations bigint, findings jsonb);
+end;
+$$;
+
+comment on function wallet.verify_next(bigint, integer, bigint) is
+'Goes on with a verification of the whole ledger: a row per wallet that was verified, none when it is finished.';
+
+grant execute on function wallet.verify_next(bigint, integer, bigint) to wallet_app;
