@@ -29,7 +29,7 @@ catalog: .venv/dev ## bring the catalogues of the admin pages up to date with wh
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 100
 	@rm .messages.pot
 
-chaos: .venv/run ## kill PostgreSQL and the service under load for a minute, then audit every answer
+chaos: .venv/run ## sixteen kinds of faults under load, and an audit of every answer after each, five minutes
 	.venv/bin/python -m chaos
 
 psql: .venv/run ## psql on the database of the service

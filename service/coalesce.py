@@ -24,7 +24,9 @@ _MAX_BATCH = 1000
 _MAX_CALLS = 2
 # How many have to wait for a second call: with fewer, two small ones cost more than the next larger one.
 _MANY = 32
+# How many may wait: as many as there is room for, and of a database that is slow, what it does within a second.
 _MAX_WAITING = 10_000
+_PATIENCE_SECONDS = 1.0
 # How long a request is tried for, and how often it is looked whether that is over.
 _LIMIT_SECONDS = 10.0
 _EXPIRY_SECONDS = 0.25
@@ -74,6 +76,7 @@ class Coalescer(Generic[Request]):
         self._waiting: deque[_Waiting[Request]] = deque()
         self._unanswered: deque[_Waiting[Request]] = deque()
         self._calls = 0
+        self._bearable = _MAX_WAITING
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -84,7 +87,7 @@ class Coalescer(Generic[Request]):
 
     def apply(self, request: Request) -> asyncio.Future[Row]:
         """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
-        if len(self._waiting) >= _MAX_WAITING:
+        if len(self._waiting) >= min(self._bearable, _MAX_WAITING):
             raise errors.overloaded()
         waiting = self._accept(request)
         self._waiting.append(waiting)
@@ -133,6 +136,7 @@ class Coalescer(Generic[Request]):
         """Answers every request of a batch: with its row, or with the error that kept it from being applied."""
         # Whoever has gone away, or was told that it took too long, needs no answer any more.
         while batch := [waiting for waiting in batch if not waiting.answer.done()]:
+            began_at = asyncio.get_running_loop().time()
             try:
                 rows = await self._call([waiting.request for waiting in batch])
             except Exception as exc:
@@ -153,9 +157,15 @@ class Coalescer(Generic[Request]):
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_RETRY_SECONDS)
             else:
+                self._measure(len(batch), asyncio.get_running_loop().time() - began_at)
                 for waiting, row in zip(batch, rows, strict=True):
                     _answer(waiting, row)
                 return
+
+    def _measure(self, done: int, seconds: float) -> None:
+        """Has no more wait than can be done in good time. Where calls are not full, nothing waits for long."""
+        can_be_done = int(_PATIENCE_SECONDS * _MAX_CALLS * done / max(seconds, 0.001))
+        self._bearable = _MAX_WAITING if done < _MAX_BATCH else max(can_be_done, _MAX_BATCH)
 
     async def _settle_later(self, batch: list[_Waiting[Request]], pause: float) -> None:
         await asyncio.sleep(pause)

@@ -190,7 +190,10 @@ class EmbeddedPostgres:
         while self._process.returncode is None:
             lines = _read_pid_file(self._cluster)
             # As pg_ctl does. In the file of a server before this one, the first line has another pid.
-            if lines[:1] == [str(self._process.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]:
+            if lines[:1] == [str(self._process.pid)] and [line.strip() for line in lines[7:8]] in (
+                ["ready"],
+                ["standby"],
+            ):
                 return True
             await asyncio.sleep(_POLL_SECONDS)
         return False

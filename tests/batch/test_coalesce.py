@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
@@ -237,6 +238,42 @@ async def test_there_is_room_again_once_the_queue_was_sent(
     first, second, third = deposits(wallet_id, 3)
     await answered(coalescer.apply(first), coalescer.apply(second))
     assert (await coalescer.apply(third))["new_balance"] == 3
+
+
+async def test_of_a_slow_database_no_more_wait_than_it_can_do_in_good_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coalesce, "_MAX_BATCH", 2)
+    monkeypatch.setattr(coalesce, "_PATIENCE_SECONDS", 0)
+    may_go_on = asyncio.Event()
+
+    async def call(requests: Sequence[Operation]) -> Sequence[Operation]:
+        await may_go_on.wait()
+        return requests
+
+    slow: Coalescer[Operation] = Coalescer(call)
+
+    async def wait(count: int) -> list[asyncio.Future[Any]]:
+        """One in a call, and some that wait."""
+        may_go_on.clear()
+        begun = slow.apply(deposits(uuid4(), 1)[0])
+        await asyncio.sleep(0)
+        return [begun, *map(slow.apply, deposits(uuid4(), count))]
+
+    async def go_on(answers: list[asyncio.Future[Any]]) -> None:
+        may_go_on.set()
+        await answered(*answers)
+
+    # A full call tells how slow it is.
+    await go_on(await wait(2))
+    waiting = await wait(2)
+    with pytest.raises(Problem) as problem:
+        slow.apply(deposits(uuid4(), 1)[0])
+    assert problem.value.entry is errors.OVERLOADED
+    await go_on(waiting)
+
+    # One that is not tells that nobody has to wait.
+    await go_on(await wait(0))
+    await go_on(await wait(5))
+    await slow.close()
 
 
 async def test_an_overloaded_service_says_when_to_come_back(

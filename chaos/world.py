@@ -1,0 +1,315 @@
+"""What faults are injected into: services as processes, a PostgreSQL, and a network between them."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import socket
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from signal import Signals
+
+import aiohttp
+import asyncpg
+
+from chaos.clients import Client, Journal
+from service import deploy
+from service.embedded import EmbeddedPostgres
+
+_WALLETS = 50
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+
+
+class Service:
+    """`wallets serve` as a process, which can be killed and started again at the same address."""
+
+    def __init__(self, **configuration: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._port}"
+        self._environment = {**os.environ, **configuration, "PORT": str(self._port), "LOG_LEVEL": "error"}
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns when it can serve."""
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service", "serve"),
+            env=self._environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(_START_SECONDS), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(OSError, aiohttp.ClientError):
+                    async with session.get(f"{self.address}/health/ready") as response:
+                        if response.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def terminate(self) -> bool:
+        """SIGTERM; whether it ended in time and without a complaint."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.terminate()
+        try:
+            return await asyncio.wait_for(self.process.wait(), _STOP_SECONDS) == 0
+        except TimeoutError:
+            await self.kill()
+            return False
+
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        assert self.process is not None
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def memory(self) -> int:
+        """Bytes."""
+        assert self.process is not None
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Network:
+    """A proxy between services and a PostgreSQL: it delays, cuts, and swallows what is sent."""
+
+    def __init__(self, socket_path: str) -> None:
+        self.socket_path = socket_path
+        self.delay = 0.0
+        self.is_black_hole = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """The port that it listens at."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self, share: float = 1.0) -> None:
+        """Resets connections."""
+        for writer in list(self._writers):
+            if random.random() < share:
+                writer.transport.abort()
+
+    async def stop(self) -> None:
+        """Ends all connections."""
+        if self._server is not None:
+            self._server.close()
+            self.cut()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            there_reader, there_writer = await asyncio.open_unix_connection(self.socket_path)
+            self._writers.add(there_writer)
+            try:
+                await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+            finally:
+                there_writer.transport.abort()
+                self._writers.discard(there_writer)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while content := await reader.read(65536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if not self.is_black_hole:
+                    writer.write(content)
+                    await writer.drain()
+        writer.transport.abort()
+
+
+class Database(EmbeddedPostgres):
+    """A PostgreSQL to which everything can be done that happens to servers. What dies is started again."""
+
+    @property
+    def socket_path(self) -> str:
+        """Where it listens."""
+        return str(self._socket_dir / ".s.PGSQL.5432")
+
+    @property
+    def postmaster(self) -> int:
+        """The pid of the server."""
+        return int((self.data_dir / "postgres/postmaster.pid").read_text().split()[0])
+
+    def send(self, number: Signals) -> None:
+        """Sends a signal to the server alone."""
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(self.postmaster, number)
+
+    def send_to_all(self, number: Signals) -> None:
+        """Sends a signal to the server and to all of its processes."""
+        server = self.postmaster
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if stat.read_text().rpartition(")")[2].split()[1] == str(server):
+                    os.kill(int(stat.parent.name), number)
+        os.kill(server, number)
+
+    async def lose(self) -> None:
+        """kill -9, and nobody starts it again."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+        self.send(Signals.SIGKILL)
+
+    async def replicate(self, directory: Path) -> "Database":
+        """A replica that streams from this one; from now on, what is acknowledged is on both."""
+        replica = Database(directory, {"primary_conninfo": f"host={self._socket_dir} user=postgres"})
+        cluster = directory / "postgres"
+        cluster.mkdir(parents=True, mode=0o700)
+        directory.chmod(0o755)
+        os.chown(cluster, self._user, self._group)
+        await self.run("pg_basebackup", "--pgdata", str(cluster), "--write-recovery-conf", "--checkpoint", "fast")
+        await replica.start()
+        connection = await asyncpg.connect(self.url)
+        await connection.execute("alter system set synchronous_standby_names = '*'")
+        await connection.execute("select pg_reload_conf()")
+        following = "select exists (select from pg_stat_replication where sync_state = 'sync')"
+        while not await connection.fetchval(following):  # noqa: ASYNC110 -- nothing tells
+            await asyncio.sleep(0.05)
+        await connection.close()
+        return replica
+
+    async def run(self, program: str, *arguments: str, database: str = "") -> None:
+        """Runs a program of PostgreSQL against this server. Raises RuntimeError with what it said."""
+        process = await asyncio.create_subprocess_exec(
+            *self._as_server_user(),
+            self._bin / program,
+            *("--host", str(self._socket_dir), "--username", "postgres", *([database] if database else [])),
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self.data_dir,
+        )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{program}: {said.decode(errors='replace')}")
+
+
+class World:
+    """All of it, for one scenario."""
+
+    def __init__(self, directory: Path, seconds: float) -> None:
+        self.directory = directory
+        self.seconds = seconds
+        self.journal = Journal()
+        self.faults = 0
+        self.failed_requests_are_findings = False
+        self.findings: Counter[str] = Counter()
+        self.remarks: list[str] = []
+        self.at_end: list[Callable[[], object]] = []
+        self.database = Database(directory / "data")
+        self.network: Network | None = None
+        self.services: list[Service] = []
+        self.wallets: list[str] = []
+        self.before: tuple[int, int] | None = None
+        self._stopping: list[Database] = []
+
+    async def start(
+        self,
+        services: int = 1,
+        *,
+        data_dir: Path | None = None,
+        settings: dict[str, str] | None = None,
+        has_network: bool = False,
+        relay_delay: float = 0,
+    ) -> None:
+        """A PostgreSQL, perhaps a network before it, and services on it.
+
+        The delay, in seconds, is that of a network in another process, for scenarios that keep this one busy.
+        """
+        self.database = Database(data_dir or self.directory / "data", settings)
+        await self.database.start()
+        self._stopping.append(self.database)
+        await deploy.migrate(self.database.url)
+        url = self.database.url
+        if has_network:
+            self.network = Network(self.database.socket_path)
+            url = f"postgres://postgres@127.0.0.1:{await self.network.start()}/wallets"
+        if relay_delay:
+            relay = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "chaos.relay", self.database.socket_path, str(relay_delay)),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            self.at_end.append(relay.kill)
+            assert relay.stdout is not None
+            url = f"postgres://postgres@127.0.0.1:{int(await relay.stdout.readline())}/wallets"
+        await self.start_services(services, DATABASE_URL=url)
+
+    async def start_services(self, count: int, **configuration: str) -> None:
+        """Services, and wallets to work with."""
+        for _ in range(count):
+            service = Service(**configuration)
+            self.services.append(service)
+            await service.start()
+        async with aiohttp.ClientSession(self.services[0].address) as session:
+            for _ in range(_WALLETS):
+                async with session.post("/api/wallets/", json={}) as response:
+                    self.wallets.append((await response.json())["id"])
+
+    def watch(self, database: Database) -> None:
+        """Has a database stopped in the end."""
+        self._stopping.append(database)
+
+    @contextlib.asynccontextmanager
+    async def load(self, clients: int = 32) -> AsyncIterator[Client]:
+        """Clients at work, and one more for the scenario; in the end each is told what became of its last operation."""
+        stopped = asyncio.Event()
+        addresses = [service.address for service in self.services]
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=30)
+        ) as session:
+            client = Client(session, addresses, self.wallets, self.journal)
+            tasks = [asyncio.create_task(client.work(stopped)) for _ in range(clients)]
+            try:
+                # What is measured before the faults is of a service that has warmed up.
+                await asyncio.sleep(min(1.0, self.seconds / 4))
+                if self.before is None:
+                    self.mark()
+                yield client
+            finally:
+                stopped.set()
+                await asyncio.gather(*tasks)
+
+    def mark(self) -> None:
+        """Notes what the first service holds now: in the end it may not hold more."""
+        self.before = (self.services[0].descriptors(), self.services[0].memory())
+
+    async def pause(self, share: float) -> None:
+        """Lets a share of the scenario's time go by."""
+        await asyncio.sleep(self.seconds * share)
+
+    async def stop(self) -> None:
+        """Ends the services, which have to end as they should, and then the databases."""
+        for service in self.services:
+            self.findings["ended otherwise than it should"] += not await service.terminate()
+        if self.network is not None:
+            await self.network.stop()
+        for database in reversed(self._stopping):
+            await database.stop()
+        for undo in self.at_end:
+            undo()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def new_directory() -> Path:
+    """A temporary one, open to the user that PostgreSQL runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="wallets-chaos-"))
+    directory.chmod(0o755)
+    return directory
