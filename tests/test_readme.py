@@ -1,4 +1,4 @@
-"""The README: every command that it shows, and what it says the command prints."""
+"""The README: every command that it shows, and what it says the command prints. What it and its companions refer to."""
 
 import asyncio
 import os
@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from chaos import scenarios
 
 ROOT = Path(__file__).parent.parent
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -92,7 +94,16 @@ async def test_its_examples_print_what_it_says(service: tuple[str, dict[str, str
     assert len(actual_id) > 1, "the README has no examples"
 
 
-def test_the_files_that_it_links_to_exist() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text())
+@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "docs/guarantees.md"])
+def test_the_files_that_it_links_to_exist(name: str) -> None:
+    file = ROOT / name
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", file.read_text())
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_every_scenario_is_among_the_guarantees_and_has_been_run() -> None:
+    promises, _, run = (ROOT / "docs/guarantees.md").read_text().partition("## The last run")
+    assert set(re.findall(r"^\| `(\w+)` \|", run, re.MULTILINE)) == set(scenarios.ALL)
+    shown = [row.rsplit("|", 2)[1] for row in promises.splitlines() if row.startswith("| ")]
+    assert set(re.findall(r"`(\w+)`", " ".join(shown))) == set(scenarios.ALL)
