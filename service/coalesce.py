@@ -175,8 +175,11 @@ class Coalescer(Generic[Request]):
         """Tells those that have waited too long; they are in the order of their deadlines."""
         loop = asyncio.get_running_loop()
         unanswered = self._unanswered
-        while unanswered and (unanswered[0].answer.done() or unanswered[0].deadline <= loop.time()):
-            _answer(unanswered.popleft(), errors.database_unavailable())
+        now = loop.time()
+        while unanswered and (unanswered[0].answer.done() or unanswered[0].deadline <= now):
+            waiting = unanswered.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(errors.database_unavailable())
         self._expiry = loop.call_later(_EXPIRY_SECONDS, self._expire) if unanswered else None
 
 
