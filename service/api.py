@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from service import errors
+from service.answer import JsonAnswer
 from service.coalesce import BalanceRequest, Operation
 from service.contract import (
     AMOUNT,
@@ -51,6 +52,7 @@ _Item = TypeVar("_Item")
 
 MAX_BULK_BYTES = 4 * 1024 * 1024
 _READ_SECONDS = 15.0
+_JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
 _decode_operation = msgspec.json.Decoder(OperationRequest).decode
@@ -216,8 +218,8 @@ def _rejected(problem: Problem, replayed: bool = False) -> BulkRejected:
     return BulkRejected(problem.entry.code, problem.detail, replayed)
 
 
-def _json(content: Struct, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=_encode(content), status=status, headers=headers, content_type="application/json")
+def _json(content: Struct, status: int = 200, headers: dict[str, str] | None = None) -> JsonAnswer:
+    return JsonAnswer(_encode(content), status, headers)
 
 
 def _page(items: list[_Item], limit: int, cursor_of: Callable[[_Item], str]) -> tuple[list[_Item], str | None]:
@@ -270,15 +272,11 @@ def _uuid(wallet_id: str) -> str:
 
 
 async def _body(request: web.Request, decode: Any) -> Any:
-    content_type = request.content_type
-    if content_type != "application/json" and "Content-Type" in request.headers:
-        raise Problem(errors.UNSUPPORTED_MEDIA_TYPE, f"the body has to be application/json, not {content_type}")
+    # The second looks at what it says apart from its parameters.
+    if request.headers.get("Content-Type", _JSON) != _JSON and request.content_type != _JSON:
+        raise Problem(errors.UNSUPPORTED_MEDIA_TYPE, f"the body has to be {_JSON}, not {request.content_type}")
     try:
-        if request.content.is_eof():  # it came with its headers, as small ones do: no timer is needed
-            return decode(await request.read())
-        async with asyncio.timeout(_READ_SECONDS):
-            content = await request.read()
-        return decode(content)
+        return decode(await _read(request))
     except TimeoutError:
         raise Problem(
             errors.REQUEST_TIMEOUT, f"the body did not arrive within {_READ_SECONDS:g} s", closes_connection=True
@@ -293,6 +291,16 @@ async def _body(request: web.Request, decode: Any) -> Any:
         member = _MEMBER.search(str(exc))
         refusal = _BY_MEMBER.get(member[1] or member[2]) if member else None
         raise Problem(*refusal or (errors.INVALID_REQUEST, f"the body has to be a JSON object: {exc}")) from None
+
+
+async def _read(request: web.Request) -> bytes:
+    if request.content.is_eof():  # it came with its headers, as small ones do: there is nothing to wait for
+        content = request.content.read_nowait()
+        if len(content) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+        return content
+    async with asyncio.timeout(_READ_SECONDS):
+        return await request.read()
 
 
 def _amount(value: int | str) -> int:

@@ -8,6 +8,8 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
+from service.answer import JsonAnswer
+
 
 class Entry(NamedTuple):
     """What a refusal is to an HTTP caller."""
@@ -114,20 +116,14 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
 
     def response(self) -> web.Response:
         """The answer to the caller."""
-        response = web.Response(
-            status=self.entry.status,
-            headers=self.headers,
-            content_type="application/problem+json",
-            body=msgspec.json.encode(
-                {
-                    "type": urn(self.entry),
-                    "title": self.entry.title,
-                    "status": int(self.entry.status),
-                    "detail": self.detail,
-                    "code": self.entry.code,
-                }
-            ),
-        )
+        content = {
+            "type": urn(self.entry),
+            "title": self.entry.title,
+            "status": int(self.entry.status),
+            "detail": self.detail,
+            "code": self.entry.code,
+        }
+        response = JsonAnswer(msgspec.json.encode(content), self.entry.status, self.headers, "application/problem+json")
         if self.closes_connection:
             response.force_close()
         return response

@@ -112,6 +112,22 @@ async def test_http_1_0_is_answered_and_closed(connect: Connect, wallet: str) ->
     assert await wire.end() == b""
 
 
+@pytest.mark.parametrize("wallet_id", ["{wallet}", "nobody"], ids=["answered", "refused"])
+async def test_who_asks_for_it_is_answered_and_closed(connect: Connect, wallet: str, wallet_id: str) -> None:
+    wire = await connect()
+    await wire.send(get(f"/api/wallets/{wallet_id.format(wallet=wallet)}", "Connection: close"))
+    assert (await wire.answer()).headers["connection"] == "close"
+    assert await wire.end() == b""
+
+
+async def test_a_refusal_of_head_has_no_body(connect: Connect, wallet: str) -> None:
+    wire = await connect()
+    head = get(f"/api/wallets/{wallet}", "Connection: close").replace(b"GET", b"HEAD")
+    await wire.send(head)
+    header, _, body = (await wire.end()).partition(b"\r\n\r\n")
+    assert (header.split(b"\r\n")[0], body) == (b"HTTP/1.1 405 Method Not Allowed", b"")
+
+
 @pytest.mark.parametrize("path", ["//api/wallets/", "/api/wallets/../wallets/", "/api/./wallets/"])
 async def test_a_path_is_taken_as_it_is(exchange: Exchange, refused: Refused, path: str) -> None:
     await refused(exchange(get(path)), 404, "not_found")
