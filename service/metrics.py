@@ -10,8 +10,8 @@ import tempfile
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from time import perf_counter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 import asyncpg
 from aiohttp import web
@@ -32,6 +32,15 @@ _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)
 _TYPES = ("DEPOSIT", "WITHDRAW")
+
+
+class Calls(NamedTuple):
+    """The metrics of one function's calls."""
+
+    sizes: Histogram
+    waiting: Gauge
+    seconds: Histogram
+    failures: Counter
 
 
 class Metrics:
@@ -108,27 +117,19 @@ class Metrics:
         """Counts a refusal."""
         self._problems.labels(code).inc()
 
-    @contextlib.contextmanager
-    def call(self, function: str, size: int, waiting: int) -> Iterator[None]:
-        """Counts what is done inside as a call of a function for many requests."""
-        self._sizes.labels(function).observe(size)
-        self._waiting.labels(function).set(waiting)
-        began_at = perf_counter()
-        try:
-            yield
-        except BaseException:
-            self._failures.labels(function).inc()
-            raise
-        finally:
-            self._calls.labels(function).observe(perf_counter() - began_at)
+    def calls_of(self, function: str) -> Calls:
+        """What counts the calls of a function."""
+        return Calls(
+            self._sizes.labels(function),
+            self._waiting.labels(function),
+            self._calls.labels(function),
+            self._failures.labels(function),
+        )
 
     def operated(self, operations: Sequence[Operation], rows: Sequence[Any]) -> None:
         """Counts operations by what became of them."""
-        outcomes = Tally(
-            (operation.operation_type, row["replayed"], row["error_code"])
-            for operation, row in zip(operations, rows, strict=True)
-        )
-        for (operation_type, is_replayed, sqlstate), count in outcomes.items():
+        types, outcomes = map(attrgetter("operation_type"), operations), map(itemgetter("replayed", "error_code"), rows)
+        for (operation_type, (is_replayed, sqlstate)), count in Tally(zip(types, outcomes, strict=True)).items():
             # Whatever text somebody sends is no label.
             kind = operation_type if operation_type in _TYPES else "other"
             outcome = "replayed" if is_replayed else errors.BY_SQLSTATE[sqlstate].code if sqlstate else "applied"

@@ -1,5 +1,6 @@
 """What is counted, as Prometheus reads it."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -112,6 +113,13 @@ async def test_it_tells_of_the_pool_and_of_the_process(call: Call, wallet: str, 
     assert await read("wallets_pool_connections", state="used") == 0
     assert await read("process_resident_memory_bytes") > 0
     assert await read("wallets_info") == 1
+
+
+async def test_a_burst_of_calls_leaves_most_of_the_pool_to_others(call: Call, wallet: str, read: Read) -> None:
+    item = {"wallet_id": wallet, "operation_type": "DEPOSIT", "amount": 1}
+    await asyncio.gather(*(call("POST", "/api/operations/", json={"operations": [item] * 50}) for _ in range(12)))
+    used, idle = [await read("wallets_pool_connections", state=state) for state in ("used", "idle")]
+    assert used <= 4 < used + idle
 
 
 async def test_nothing_that_is_watched_is_missing(connect: Connect, call: Call, wallet: str) -> None:
