@@ -58,11 +58,15 @@ declare
     v_shape constant text := '[1:' || v_count || ']';
     v_now timestamptz;
     v_locked bigint;
+    v_are_rejections boolean;
     v_item record;
     v_place integer;
     v_error text;
-    -- the wallet that the loop is at, as the items so far leave it
-    v_wallet_id uuid;
+    -- what an item's key was used for in an earlier call
+    v_operation operations;
+    v_rejection rejections;
+    -- the wallet that the loop is at, as it was, and as the items so far leave it
+    v_wallet wallets;
     v_balance bigint;
     v_seq bigint;
     v_time timestamptz;
@@ -133,83 +137,88 @@ begin
     perform from wallets as w where w.id = any(p_wallet_ids) order by w.id for no key update;
     get diagnostics v_locked = row_count;
     v_now := clock_timestamp();
+    -- Few wallets were ever refused anything: where none of these was, no item has to be looked for.
+    v_are_rejections := exists (select from rejections as r where r.wallet_id = any(p_wallet_ids));
 
     for v_item in
-        -- Materialized, or else the id would be computed anew wherever it is used.
-        with items as materialized (
-            select
-                u.place,
-                u.wallet_id,
-                u.operation_type,
-                u.amount,
-                -- null marks an item that is malformed
-                case
-                    when u.amount > 0
-                        and u.operation_type in ('DEPOSIT', 'WITHDRAW')
-                        and u.key <> ''
-                        and octet_length(u.key) <= 255
-                        and u.key !~ '[^!-~]'
-                        then _operation_id(u.wallet_id, u.key)
-                end as id
-            from unnest(p_wallet_ids, p_operation_types, p_amounts, p_idempotency_keys)
-                with ordinality as u (wallet_id, operation_type, amount, key, place)
-        )
-
         select
-            i.*,
-            min(i.place) over (partition by i.wallet_id, i.id) as first_place,
-            -- null when it was applied or refused before, or cannot be applied whatever the balance
-            case
-                when i.id is not null and w.status = 'ACTIVE' and o.id is null and r.id is null
-                    then case i.operation_type when 'DEPOSIT' then i.amount else -i.amount end
-            end as change,
-            w.balance,
-            w.held,
-            w.status,
-            w.last_seq,
-            w.updated_at,
-            w.ctid as tid,
-            coalesce(o.operation_type, r.operation_type) as first_type,
-            coalesce(o.amount, r.amount) as first_amount,
-            coalesce(o.balance_after, r.balance) as first_balance,
-            o.seq as first_seq,
-            o.created_at as first_time,
-            r.error_code as first_error,
-            r.detail as first_detail
-        from items as i
-        left join lateral (select *, f.ctid from wallets as f where f.id = i.wallet_id limit 1) as w on true
+            i.place,
+            i.wallet_id,
+            i.operation_type,
+            i.amount,
+            i.id,
+            i.first_place,
+            i.is_first,
+            w.wallet,
+            w.tid,
+            o.operation,
+            r.rejection
+        from (
+            select
+                *,
+                min(place) over (partition by wallet_id, id) as first_place,
+                row_number() over (partition by wallet_id order by place) = 1 as is_first
+            from (
+                select
+                    u.place,
+                    u.wallet_id,
+                    u.operation_type,
+                    u.amount,
+                    -- null marks an item that is malformed
+                    case
+                        when u.amount > 0
+                            and u.operation_type in ('DEPOSIT', 'WITHDRAW')
+                            and u.key <> ''
+                            and octet_length(u.key) <= 255
+                            and u.key !~ '[^!-~]'
+                            then _operation_id(u.wallet_id, u.key)
+                    end as id
+                from unnest(p_wallet_ids, p_operation_types, p_amounts, p_idempotency_keys)
+                    with ordinality as u (wallet_id, operation_type, amount, key, place)
+            ) as n
+        ) as i
         left join lateral (
-            select * from operations as f where f.wallet_id = i.wallet_id and f.id = i.id limit 1
+            select f as wallet, f.ctid as tid from wallets as f where i.is_first and f.id = i.wallet_id limit 1
+        ) as w on true
+        left join lateral (
+            select f as operation from operations as f where f.wallet_id = i.wallet_id and f.id = i.id limit 1
         ) as o on true
         left join lateral (
-            select * from rejections as f where f.wallet_id = i.wallet_id and f.id = i.id limit 1
+            select f as rejection
+            from rejections as f
+            where v_are_rejections and f.wallet_id = i.wallet_id and f.id = i.id
+            limit 1
         ) as r on true
         order by i.wallet_id, i.place
     loop
         v_place := v_item.place;
-        if v_item.wallet_id is distinct from v_wallet_id then
+        if v_item.is_first then
             if v_newest is not null then
                 v_tids[v_newest] := v_tid;
                 v_newest := null;
             end if;
+            v_wallet := v_item.wallet;
             v_tid := v_item.tid;
-            v_wallet_id := v_item.wallet_id;
-            v_balance := v_item.balance;
-            v_seq := v_item.last_seq;
-            v_time := greatest(v_now, v_item.updated_at);
-            if v_item.status is not null then
+            v_balance := v_wallet.balance;
+            v_seq := v_wallet.last_seq;
+            v_time := greatest(v_now, v_wallet.updated_at);
+            if v_tid is not null then
                 v_locked := v_locked - 1;
             end if;
         end if;
 
-        if v_item.first_place = v_place
-            and (case
-                when v_item.change > 0 then v_balance <= v_max - v_item.change
-                when v_item.change < 0 then v_balance - v_item.held >= -v_item.change
+        if v_item.operation is null
+            and v_item.rejection is null
+            and v_item.first_place = v_place
+            and v_item.id is not null
+            and v_wallet.status = 'ACTIVE'
+            and (case v_item.operation_type
+                when 'DEPOSIT' then v_balance <= v_max - v_item.amount
+                else v_balance - v_wallet.held >= v_item.amount
             end)
         then
             v_newest := v_place;
-            v_balance := v_balance + v_item.change;
+            v_balance := v_balance + case v_item.operation_type when 'DEPOSIT' then v_item.amount else -v_item.amount end;
             v_seq := v_seq + 1;
             v_ids[v_place] := v_item.id;
             v_balances[v_place] := v_balance;
@@ -223,18 +232,22 @@ begin
                 when v_item.wallet_id is null then 'WA001'
                 else 'WA008'
             end;
-        elsif v_item.status is null then
+        elsif v_tid is null then
             v_error := 'WA001';
-        elsif v_item.first_type is not null then
-            if v_item.first_type <> v_item.operation_type or v_item.first_amount <> v_item.amount then
+        elsif v_item.operation is not null or v_item.rejection is not null then
+            v_operation := v_item.operation;
+            v_rejection := v_item.rejection;
+            if coalesce(v_operation.operation_type, v_rejection.operation_type) <> v_item.operation_type
+                or coalesce(v_operation.amount, v_rejection.amount) <> v_item.amount
+            then
                 v_error := 'WA007';
             else
-                v_ids[v_place] := case when v_item.first_error is null then v_item.id end;
-                v_balances[v_place] := v_item.first_balance;
-                v_seqs[v_place] := v_item.first_seq;
-                v_times[v_place] := v_item.first_time;
-                v_errors[v_place] := v_item.first_error;
-                v_details[v_place] := v_item.first_detail;
+                v_ids[v_place] := v_operation.id;
+                v_balances[v_place] := coalesce(v_operation.balance_after, v_rejection.balance);
+                v_seqs[v_place] := v_operation.seq;
+                v_times[v_place] := v_operation.created_at;
+                v_errors[v_place] := v_rejection.error_code;
+                v_details[v_place] := v_rejection.detail;
                 v_replayed[v_place] := true;
                 continue;
             end if;
@@ -255,7 +268,7 @@ begin
             end if;
         else
             v_error := case
-                when v_item.status <> 'ACTIVE' then 'WA006'
+                when v_wallet.status <> 'ACTIVE' then 'WA006'
                 when v_item.operation_type = 'WITHDRAW' then 'WA002'
                 else 'WA005'
             end;
@@ -265,7 +278,7 @@ begin
         v_balances[v_place] := case when v_item.id is not null then v_balance end;
         v_errors[v_place] := v_error;
         v_details[v_place] := _refusal_detail(
-            v_error, v_item.wallet_id, v_item.operation_type, v_item.amount, v_balance, v_item.held, v_item.status
+            v_error, v_item.wallet_id, v_item.operation_type, v_item.amount, v_balance, v_wallet.held, v_wallet.status
         );
     end loop;
     if v_newest is not null then
