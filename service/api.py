@@ -95,13 +95,15 @@ async def get_balance(request: web.Request) -> web.Response:
 
 async def apply_operation(request: web.Request) -> web.Response:
     """Deposits to or withdraws from a wallet. A published contract."""
+    operations = request.app[OPERATIONS]
+    operations.check_room()  # before anything else: the more are turned away, the less each may cost
     wallet_id = _wallet_id(request)
     key = _idempotency_key(request)
     body = await _body(request, _decode_operation)
     operation = Operation(
         wallet_id, _text(body.operation_type, errors.INVALID_OPERATION_TYPE), _amount(body.amount), key
     )
-    row = await request.app[OPERATIONS].apply(operation)
+    row = await operations.apply(operation)
     headers = {"Idempotent-Replayed": "true"} if row["replayed"] else None
     if row["error_code"] is not None:
         raise Problem(errors.BY_SQLSTATE[row["error_code"]], row["detail"], headers)

@@ -24,9 +24,10 @@ _MAX_BATCH = 1000
 _MAX_CALLS = 2
 # How many have to wait for a second call: with fewer, two small ones cost more than the next larger one.
 _MANY = 32
-# How many may wait: as many as there is room for, and of a database that is slow, what it does within a second.
+# How many may wait: as many as there is room for, and of a database that is slow, what it begins with in this time or
+# with its next call: whoever is accepted waits no longer than for a call that is under way, however many ask.
 _MAX_WAITING = 10_000
-_PATIENCE_SECONDS = 1.0
+_PATIENCE_SECONDS = 0.25
 # How long a request is tried for, and how often it is looked whether that is over.
 _LIMIT_SECONDS = 10.0
 _EXPIRY_SECONDS = 0.25
@@ -76,6 +77,7 @@ class Coalescer(Generic[Request]):
         self._waiting: deque[_Waiting[Request]] = deque()
         self._unanswered: deque[_Waiting[Request]] = deque()
         self._calls = 0
+        self._seconds = 0.0
         self._bearable = _MAX_WAITING
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
@@ -85,10 +87,14 @@ class Coalescer(Generic[Request]):
         """How many requests wait for a call to begin."""
         return len(self._waiting)
 
-    def apply(self, request: Request) -> asyncio.Future[Row]:
-        """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
+    def check_room(self) -> None:
+        """Raises the problem `overloaded` when too many wait."""
         if len(self._waiting) >= min(self._bearable, _MAX_WAITING):
             raise errors.overloaded()
+
+    def apply(self, request: Request) -> asyncio.Future[Row]:
+        """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
+        self.check_room()
         waiting = self._accept(request)
         self._waiting.append(waiting)
         if self._calls < _MAX_CALLS and self._is_call_due(self._calls):
@@ -163,9 +169,12 @@ class Coalescer(Generic[Request]):
                 return
 
     def _measure(self, done: int, seconds: float) -> None:
-        """Has no more wait than can be done in good time. Where calls are not full, nothing waits for long."""
-        can_be_done = int(_PATIENCE_SECONDS * _MAX_CALLS * done / max(seconds, 0.001))
-        self._bearable = _MAX_WAITING if done < _MAX_BATCH else max(can_be_done, _MAX_BATCH)
+        """Learns how long a call takes, and has no more wait than a slow database can begin with in good time."""
+        # A small call tells little of a full one: what that took is forgotten bit by bit.
+        is_full = done >= _MAX_BATCH
+        self._seconds = seconds * _MAX_BATCH / done if is_full else max(seconds, 0.9 * self._seconds)
+        can_begin = int(_PATIENCE_SECONDS * _MAX_CALLS * _MAX_BATCH / max(self._seconds, 0.001))
+        self._bearable = max(can_begin, _MAX_BATCH)
 
     async def _settle_later(self, batch: list[_Waiting[Request]], pause: float) -> None:
         await asyncio.sleep(pause)

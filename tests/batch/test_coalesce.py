@@ -1,6 +1,7 @@
 """service.coalesce: many requests, few calls, and an answer to each whatever happens to the database in between."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -240,40 +241,36 @@ async def test_there_is_room_again_once_the_queue_was_sent(
     assert (await coalescer.apply(third))["new_balance"] == 3
 
 
-async def test_of_a_slow_database_no_more_wait_than_it_can_do_in_good_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("small_calls", "room"), [(0, 2), (1, 2), (60, 10)], ids=["none", "one", "many"])
+async def test_of_a_slow_database_no_more_wait_than_its_next_call_takes_until_many_small_calls_were_quick(
+    monkeypatch: pytest.MonkeyPatch, small_calls: int, room: int
+) -> None:
     monkeypatch.setattr(coalesce, "_MAX_BATCH", 2)
-    monkeypatch.setattr(coalesce, "_PATIENCE_SECONDS", 0)
-    may_go_on = asyncio.Event()
+    monkeypatch.setattr(coalesce, "_PATIENCE_SECONDS", 0.05)
+    seconds = 0.2
 
     async def call(requests: Sequence[Operation]) -> Sequence[Operation]:
-        await may_go_on.wait()
+        await asyncio.sleep(seconds)
         return requests
 
-    slow: Coalescer[Operation] = Coalescer(call)
+    coalescer: Coalescer[Operation] = Coalescer(call)
 
-    async def wait(count: int) -> list[asyncio.Future[Any]]:
-        """One in a call, and some that wait."""
-        may_go_on.clear()
-        begun = slow.apply(deposits(uuid4(), 1)[0])
-        await asyncio.sleep(0)
-        return [begun, *map(slow.apply, deposits(uuid4(), count))]
+    def ask(count: int) -> list[asyncio.Future[Any]]:
+        return [coalescer.apply(operation) for operation in deposits(uuid4(), count)]
 
-    async def go_on(answers: list[asyncio.Future[Any]]) -> None:
-        may_go_on.set()
-        await answered(*answers)
+    await answered(*ask(2))  # a full call
+    seconds = 0
+    for _ in range(small_calls):
+        await answered(*ask(1))
 
-    # A full call tells how slow it is.
-    await go_on(await wait(2))
-    waiting = await wait(2)
-    with pytest.raises(Problem) as problem:
-        slow.apply(deposits(uuid4(), 1)[0])
-    assert problem.value.entry is errors.OVERLOADED
-    await go_on(waiting)
-
-    # One that is not tells that nobody has to wait.
-    await go_on(await wait(0))
-    await go_on(await wait(5))
-    await slow.close()
+    waiting = ask(1)
+    await asyncio.sleep(0)  # lets its call begin
+    with contextlib.suppress(Problem):
+        for _ in range(10):
+            waiting += ask(1)
+    assert len(waiting) - 1 == room
+    await answered(*waiting)
+    await coalescer.close()
 
 
 async def test_an_overloaded_service_says_when_to_come_back(
