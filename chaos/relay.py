@@ -1,4 +1,7 @@
-"""`python -m chaos.relay SOCKET DELAY`: a slow network in a process of its own, for when this one has enough to do."""
+"""`python -m chaos.relay SOCKET`: a slow network in a process of its own, for when this one has enough to do.
+
+Prints the port that it listens at; each line of its standard input is from then on the delay, in seconds.
+"""
 
 import asyncio
 import sys
@@ -6,12 +9,14 @@ import sys
 from chaos.world import Network
 
 
-async def _main(socket_path: str, delay: float) -> None:
+async def _main(socket_path: str) -> None:
     network = Network(socket_path)
-    network.delay = delay
     print(await network.start(), flush=True)
-    await asyncio.Event().wait()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        network.delay = float(line)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(_main(sys.argv[1]))

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from signal import Signals
 import aiohttp
 import asyncpg
 
-from chaos.clients import Client, Journal
+from chaos.clients import Client, Journal, Told
 from service import deploy
 from service.embedded import EmbeddedPostgres
 
@@ -125,14 +127,24 @@ class Network:
             self._writers.discard(writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # What is under way does not hold up what comes after it: a long way, not a narrow one.
+        arriving: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        arrival = asyncio.create_task(self._arrive(arriving, writer))
         with contextlib.suppress(OSError):
             while content := await reader.read(65536):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
+                arriving.put_nowait((time.monotonic() + self.delay, content))
+        arrival.cancel()
+        writer.transport.abort()
+
+    async def _arrive(self, arriving: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                due, content = await arriving.get()
+                if (seconds := due - time.monotonic()) > 0:
+                    await asyncio.sleep(seconds)
                 if not self.is_black_hole:
                     writer.write(content)
                     await writer.drain()
-        writer.transport.abort()
 
 
 class Database(EmbeddedPostgres):
@@ -220,6 +232,7 @@ class World:
         self.wallets: list[str] = []
         self.before: tuple[int, int] | None = None
         self._stopping: list[Database] = []
+        self._relay: asyncio.subprocess.Process | None = None
 
     async def start(
         self,
@@ -228,11 +241,11 @@ class World:
         data_dir: Path | None = None,
         settings: dict[str, str] | None = None,
         has_network: bool = False,
-        relay_delay: float = 0,
+        has_relay: bool = False,
     ) -> None:
         """A PostgreSQL, perhaps a network before it, and services on it.
 
-        The delay, in seconds, is that of a network in another process, for scenarios that keep this one busy.
+        A relay is a network in another process, for scenarios that keep this one busy.
         """
         self.database = Database(data_dir or self.directory / "data", settings)
         await self.database.start()
@@ -242,14 +255,15 @@ class World:
         if has_network:
             self.network = Network(self.database.socket_path)
             url = f"postgres://postgres@127.0.0.1:{await self.network.start()}/wallets"
-        if relay_delay:
-            relay = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chaos.relay", self.database.socket_path, str(relay_delay)),
+        if has_relay:
+            self._relay = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "chaos.relay", self.database.socket_path),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
-            self.at_end.append(relay.kill)
-            assert relay.stdout is not None
-            url = f"postgres://postgres@127.0.0.1:{int(await relay.stdout.readline())}/wallets"
+            self.at_end.append(self._relay.kill)
+            assert self._relay.stdout is not None
+            url = f"postgres://postgres@127.0.0.1:{int(await self._relay.stdout.readline())}/wallets"
         await self.start_services(services, DATABASE_URL=url)
 
     async def start_services(self, count: int, **configuration: str) -> None:
@@ -286,6 +300,30 @@ class World:
             finally:
                 stopped.set()
                 await asyncio.gather(*tasks)
+
+    async def delay(self, seconds: float) -> None:
+        """Makes the way through the relay as long as that, there and back."""
+        assert self._relay is not None
+        assert self._relay.stdin is not None
+        self._relay.stdin.write(f"{seconds}\n".encode())
+        await self._relay.stdin.drain()
+
+    async def beset(self, connections: int, share: float) -> list[float]:
+        """Has a horde ask for a share of the scenario's time; how many seconds each that was accepted has waited."""
+        horde = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chaos.horde", self.services[0].address, str(connections)),
+            *(str(self.seconds * share), *self.wallets),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(self.seconds * share + _START_SECONDS):
+            told = json.loads((await horde.communicate())[0])
+        # What it was told to come back with has to have moved nothing: it was not asked for.
+        acknowledged = {key: Told(201, *answer) for key, answer in told["acknowledged"].items()}
+        self.journal.asked |= acknowledged.keys()
+        self.journal.told |= acknowledged
+        self.journal.shed += told["shed_seconds"]
+        seconds: list[float] = told["accepted_seconds"]
+        return seconds
 
     def mark(self) -> None:
         """Notes what the first service holds now: in the end it may not hold more."""
