@@ -11,7 +11,7 @@ run: .venv/run ## install what is needed, start the embedded PostgreSQL unless t
 	@exec .venv/bin/python -m service serve
 
 test: .venv/dev ## the whole test suite, on a PostgreSQL of its own (TEST_DATABASE_URL: on that server)
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/dev ## ruff, mypy, sqlfluff
 	.venv/bin/python -m ruff check .
