@@ -315,8 +315,12 @@ class World:
             *(str(self.seconds * share), *self.wallets),
             stdout=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(self.seconds * share + _START_SECONDS):
-            told = json.loads((await horde.communicate())[0])
+        try:
+            async with asyncio.timeout(self.seconds * share + _START_SECONDS):
+                told = json.loads((await horde.communicate())[0])
+        finally:
+            if horde.returncode is None:
+                horde.kill()
         # What it was told to come back with has to have moved nothing: it was not asked for.
         acknowledged = {key: Told(201, *answer) for key, answer in told["acknowledged"].items()}
         self.journal.asked |= acknowledged.keys()
