@@ -78,10 +78,15 @@ async def database_url(server_url: str, maintenance: asyncpg.Connection, templat
     await maintenance.execute(f"drop database {name} with (force)")
 
 
+async def connect_directly(url: str) -> asyncpg.Connection:
+    """A connection with the rights of wallet_app which, unlike the service's own, waits for a lock until it gets it."""
+    return await asyncpg.connect(url, server_settings=database.session_settings(url) | {"lock_timeout": "0"})
+
+
 @pytest.fixture
 async def app_connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection with the rights of wallet_app, as the service has them."""
-    connection = await database.connect(database_url)
+    """A connection with the rights of wallet_app, for who calls the functions directly."""
+    connection = await connect_directly(database_url)
     yield connection
     await connection.close()
 

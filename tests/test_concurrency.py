@@ -11,8 +11,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-
-from service import database
+from conftest import connect_directly
 
 N = 16
 ONE_KEY = pytest.mark.parametrize("key", [None, "key"], ids=["keyless", "keyed"])
@@ -54,8 +53,8 @@ async def refusal_of(action: Awaitable[Any]) -> str | None:
 
 @pytest.fixture
 async def callers(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
-    """Connections of the application."""
-    connections = [await database.connect(database_url) for _ in range(N)]
+    """Connections of many who call the functions."""
+    connections = [await connect_directly(database_url) for _ in range(N)]
     yield connections
     for connection in connections:
         await connection.close()
@@ -64,7 +63,7 @@ async def callers(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
 @pytest.fixture
 async def first(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """The connection of who comes first."""
-    connection = await database.connect(database_url)
+    connection = await connect_directly(database_url)
     yield connection
     await connection.close()
 
@@ -72,7 +71,7 @@ async def first(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 async def second(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """The connection of who comes second."""
-    connection = await database.connect(database_url)
+    connection = await connect_directly(database_url)
     yield connection
     await connection.close()
 
@@ -504,7 +503,7 @@ async def test_of_two_transactions_in_opposite_order_one_is_undone_whole(
     # Found within 20 ms instead of a second; only a superuser can say so.
     name = database_url.partition("?")[0].rpartition("/")[2]
     await maintenance.execute(f"alter database {name} set deadlock_timeout = '20ms'")
-    first, second = [await database.connect(database_url) for _ in range(2)]
+    first, second = [await connect_directly(database_url) for _ in range(2)]
     one, other = two_wallet_ids
     try:
         met = asyncio.Barrier(2)

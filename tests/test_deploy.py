@@ -11,7 +11,7 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 import pytest
-from conftest import renamed
+from conftest import connect_directly, renamed
 
 from service import database, deploy
 from service.embedded import EmbeddedError, EmbeddedPostgres
@@ -107,7 +107,7 @@ async def test_replays_under_load_lose_no_operation_and_fail_none(
     database_url: str, owner_connection: asyncpg.Connection
 ) -> None:
     before = await deployments(owner_connection)
-    callers = [await database.connect(database_url) for _ in range(3)]
+    callers = [await connect_directly(database_url) for _ in range(3)]
     wallet_id = await callers[0].fetchval("select id from wallet.create_wallet()")
     applied = [0] * len(callers)
     is_over = asyncio.Event()

@@ -9,8 +9,7 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 import pytest
-
-from service.database import APP_ROLE
+from conftest import connect_directly
 
 from . import (
     Answer,
@@ -112,8 +111,7 @@ async def waiting_call(maintenance: asyncpg.Connection, database_url: str) -> As
     async with AsyncExitStack() as opened:
 
         async def start(*items: Item) -> asyncio.Task[list[asyncpg.Record]]:
-            # Unlike the service's own, it waits for a lock for as long as it takes.
-            connection = await asyncpg.connect(database_url, server_settings={"role": APP_ROLE})
+            connection = await connect_directly(database_url)
             opened.push_async_callback(connection.close)
             call = asyncio.create_task(call_apply_operations(connection, *items))
             async with asyncio.timeout(_PATIENCE_SECONDS):

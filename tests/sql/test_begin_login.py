@@ -2,8 +2,7 @@
 
 import asyncpg
 import pytest
-
-from service import database
+from conftest import connect_directly
 
 ADDRESS = "192.0.2.7"
 
@@ -73,7 +72,7 @@ async def test_attempts_that_ended_in_a_session_do_not_count(app_connection: asy
 async def test_attempts_at_once_see_each_other(database_url: str, app_connection: asyncpg.Connection) -> None:
     for _ in range(9):
         await attempt(app_connection, "ann")
-    other = await database.connect(database_url)
+    other = await connect_directly(database_url)
     try:
         await other.execute("set lock_timeout = '100ms'")
         async with app_connection.transaction():

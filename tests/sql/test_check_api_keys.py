@@ -56,5 +56,5 @@ async def test_it_waits_for_nobody(app_connection: asyncpg.Connection, owner_con
     await make(app_connection, "shop")
     async with owner_connection.transaction():
         await owner_connection.execute("select from wallet.api_keys for update")
-        # It would be refused after the lock_timeout of the service's sessions.
+        # It would be refused after the session's statement_timeout.
         assert (await app_connection.fetchrow(CHECK, [digest("key of shop")]))["name"] == "shop"
