@@ -17,8 +17,7 @@
 --          WA007 idempotency_key_reused    WA008 invalid_idempotency_key
 --
 -- Locks:  the rows of the wallets, in the order of their ids, until the transaction ends.
--- Raises: 2202E array_subscript_error unless the arrays are plain lists of one length, 22004 when the first is null;
---         40001 serialization_failure when one of the wallets was made while the call waited for another: call again.
+-- Raises: 2202E array_subscript_error unless the arrays are plain lists of one length, 22004 when the first is null.
 --         Never for an item.
 create or replace function wallet.apply_operations(
     p_wallet_ids uuid[],
@@ -53,35 +52,35 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-    v_max constant bigint := 9223372036854775807;
     v_count constant integer := cardinality(p_wallet_ids);
     v_shape constant text := '[1:' || v_count || ']';
+    v_max constant bigint := 9223372036854775807;
     v_now timestamptz;
-    v_locked bigint;
     v_are_rejections boolean;
     v_item record;
     v_place integer;
+    v_first_place integer;
     v_error text;
     -- what an item's key was used for in an earlier call
     v_operation operations;
     v_rejection rejections;
-    -- the wallet that the loop is at, as it was, and as the items so far leave it
+    -- the wallets as the items so far leave them, by their ids; where their rows are; and the one that the loop is at
+    v_wallets wallets[];
+    v_tids tid[];
+    v_next integer := 1;
+    v_wallet_id uuid;
     v_wallet wallets;
-    v_balance bigint;
-    v_seq bigint;
-    v_time timestamptz;
-    v_tid tid;
-    v_newest integer; -- the place of its last item that was applied
     -- what becomes of each item, by its place
     v_ids uuid[];
+    v_first_places integer[]; -- of the items with the same key, where any have the same
     v_balances bigint[];
     v_seqs bigint[];
     v_times timestamptz[];
     v_errors text[];
     v_details text[];
     v_replayed boolean[];
+    v_applied integer[] := array[]::integer[];
     v_rejected integer[] := array[]::integer[];
-    v_tids tid[]; -- where the wallet's row is, for the last item that was applied to it
 begin
     if v_count is distinct from cardinality(p_operation_types)
         or v_count is distinct from cardinality(p_amounts)
@@ -123,8 +122,6 @@ begin
         end;
     end if;
 
-    v_ids := array_fill(null::uuid, array[v_count]);
-    v_tids := array_fill(null::tid, array[v_count]);
     v_balances := array_fill(null::bigint, array[v_count]);
     v_seqs := array_fill(null::bigint, array[v_count]);
     v_times := array_fill(null::timestamptz, array[v_count]);
@@ -132,107 +129,110 @@ begin
     v_details := array_fill(null::text, array[v_count]);
     v_replayed := array_fill(false, array[v_count]);
 
+    -- null marks an item that is malformed. Lists are read by unnest in the select list, which is twice as fast here as
+    -- in the from clause: there each of them is first stored as a table.
+    v_ids := array(
+        select
+            case
+                when u.amount > 0
+                    and u.operation_type in ('DEPOSIT', 'WITHDRAW')
+                    and u.key <> ''
+                    and octet_length(u.key) <= 255
+                    and u.key !~ '[^!-~]'
+                    then _operation_id(u.wallet_id, u.key)
+            end
+        from (
+            select
+                unnest(p_wallet_ids) as wallet_id,
+                unnest(p_operation_types) as operation_type,
+                unnest(p_amounts) as amount,
+                unnest(p_idempotency_keys) as key
+        ) as u
+    );
+    if (select count(distinct u.id) < count(u.id) from unnest(v_ids) as u (id)) then
+        v_first_places := array(
+            select min(u.place) over (partition by u.wallet_id, u.id)
+            from unnest(p_wallet_ids, v_ids) with ordinality as u (wallet_id, id, place)
+            order by u.place
+        );
+    end if;
+
     -- Lock first, look afterwards, in two statements: a statement that has waited for a row still reads other tables as
     -- they were before it waited.
-    perform from wallets as w where w.id = any(p_wallet_ids) order by w.id for no key update;
-    get diagnostics v_locked = row_count;
+    select array_agg(l.wallet), array_agg(l.tid)
+    into v_wallets, v_tids
+    from (
+        select w as wallet, w.ctid as tid from wallets as w where w.id = any(p_wallet_ids) order by w.id for no key update
+    ) as l;
     v_now := clock_timestamp();
     -- Few wallets were ever refused anything: where none of these was, no item has to be looked for.
     v_are_rejections := exists (select from rejections as r where r.wallet_id = any(p_wallet_ids));
 
     for v_item in
-        select
-            i.place,
-            i.wallet_id,
-            i.operation_type,
-            i.amount,
-            i.id,
-            i.first_place,
-            i.is_first,
-            w.wallet,
-            w.tid,
-            o.operation,
-            r.rejection
+        select u.place, u.wallet_id, u.operation_type, u.amount, u.id, o.operation, r.rejection
         from (
             select
-                *,
-                min(place) over (partition by wallet_id, id) as first_place,
-                row_number() over (partition by wallet_id order by place) = 1 as is_first
-            from (
-                select
-                    u.place,
-                    u.wallet_id,
-                    u.operation_type,
-                    u.amount,
-                    -- null marks an item that is malformed
-                    case
-                        when u.amount > 0
-                            and u.operation_type in ('DEPOSIT', 'WITHDRAW')
-                            and u.key <> ''
-                            and octet_length(u.key) <= 255
-                            and u.key !~ '[^!-~]'
-                            then _operation_id(u.wallet_id, u.key)
-                    end as id
-                from unnest(p_wallet_ids, p_operation_types, p_amounts, p_idempotency_keys)
-                    with ordinality as u (wallet_id, operation_type, amount, key, place)
-            ) as n
-        ) as i
+                generate_subscripts(p_wallet_ids, 1) as place,
+                unnest(p_wallet_ids) as wallet_id,
+                unnest(p_operation_types) as operation_type,
+                unnest(p_amounts) as amount,
+                unnest(v_ids) as id
+        ) as u
         left join lateral (
-            select f as wallet, f.ctid as tid from wallets as f where i.is_first and f.id = i.wallet_id limit 1
-        ) as w on true
-        left join lateral (
-            select f as operation from operations as f where f.wallet_id = i.wallet_id and f.id = i.id limit 1
+            select f as operation from operations as f where f.wallet_id = u.wallet_id and f.id = u.id limit 1
         ) as o on true
         left join lateral (
             select f as rejection
             from rejections as f
-            where v_are_rejections and f.wallet_id = i.wallet_id and f.id = i.id
+            where v_are_rejections and f.wallet_id = u.wallet_id and f.id = u.id
             limit 1
         ) as r on true
-        order by i.wallet_id, i.place
+        order by u.wallet_id, u.place
     loop
         v_place := v_item.place;
-        if v_item.is_first then
-            if v_newest is not null then
-                v_tids[v_newest] := v_tid;
-                v_newest := null;
+        if v_item.wallet_id is distinct from v_wallet_id then
+            if v_wallet.id is not null then
+                v_wallets[v_next] := v_wallet;
+                v_next := v_next + 1;
             end if;
-            v_wallet := v_item.wallet;
-            v_tid := v_item.tid;
-            v_balance := v_wallet.balance;
-            v_seq := v_wallet.last_seq;
-            v_time := greatest(v_now, v_wallet.updated_at);
-            if v_tid is not null then
-                v_locked := v_locked - 1;
+            v_wallet_id := v_item.wallet_id;
+            v_wallet := v_wallets[v_next];
+            if v_wallet.id <> v_wallet_id then
+                v_wallet := null; -- there is none with this id
             end if;
+            v_wallet.updated_at := greatest(v_now, v_wallet.updated_at);
         end if;
 
         if v_item.operation is null
             and v_item.rejection is null
-            and v_item.first_place = v_place
             and v_item.id is not null
             and v_wallet.status = 'ACTIVE'
+            and (v_first_places is null or v_first_places[v_place] = v_place)
             and (case v_item.operation_type
-                when 'DEPOSIT' then v_balance <= v_max - v_item.amount
-                else v_balance - v_wallet.held >= v_item.amount
+                when 'DEPOSIT' then v_wallet.balance <= v_max - v_item.amount
+                else v_wallet.balance - v_wallet.held >= v_item.amount
             end)
         then
-            v_newest := v_place;
-            v_balance := v_balance + case v_item.operation_type when 'DEPOSIT' then v_item.amount else -v_item.amount end;
-            v_seq := v_seq + 1;
-            v_ids[v_place] := v_item.id;
-            v_balances[v_place] := v_balance;
-            v_seqs[v_place] := v_seq;
-            v_times[v_place] := v_time;
+            v_wallet.balance := v_wallet.balance
+                + case v_item.operation_type when 'DEPOSIT' then v_item.amount else -v_item.amount end;
+            v_wallet.last_seq := v_wallet.last_seq + 1;
+            v_balances[v_place] := v_wallet.balance;
+            v_seqs[v_place] := v_wallet.last_seq;
+            v_times[v_place] := v_wallet.updated_at;
+            v_applied := v_applied || v_place;
             continue;
-        elsif v_item.id is null then
+        end if;
+
+        v_first_place := coalesce(v_first_places[v_place], v_place);
+        v_ids[v_place] := null;
+        if v_item.id is null then
             v_error := case
                 when v_item.amount is null or v_item.amount <= 0 then 'WA003'
                 when v_item.operation_type is null or v_item.operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
                 when v_item.wallet_id is null then 'WA001'
                 else 'WA008'
             end;
-        elsif v_tid is null then
+        elsif v_wallet.id is null then
             v_error := 'WA001';
         elsif v_item.operation is not null or v_item.rejection is not null then
             v_operation := v_item.operation;
@@ -251,18 +251,18 @@ begin
                 v_replayed[v_place] := true;
                 continue;
             end if;
-        elsif v_item.first_place < v_place then
-            if p_operation_types[v_item.first_place] <> v_item.operation_type
-                or p_amounts[v_item.first_place] <> v_item.amount
+        elsif v_first_place < v_place then
+            if p_operation_types[v_first_place] <> v_item.operation_type
+                or p_amounts[v_first_place] <> v_item.amount
             then
                 v_error := 'WA007';
             else
-                v_ids[v_place] := v_ids[v_item.first_place];
-                v_balances[v_place] := v_balances[v_item.first_place];
-                v_seqs[v_place] := v_seqs[v_item.first_place];
-                v_times[v_place] := v_times[v_item.first_place];
-                v_errors[v_place] := v_errors[v_item.first_place];
-                v_details[v_place] := v_details[v_item.first_place];
+                v_ids[v_place] := v_ids[v_first_place];
+                v_balances[v_place] := v_balances[v_first_place];
+                v_seqs[v_place] := v_seqs[v_first_place];
+                v_times[v_place] := v_times[v_first_place];
+                v_errors[v_place] := v_errors[v_first_place];
+                v_details[v_place] := v_details[v_first_place];
                 v_replayed[v_place] := true;
                 continue;
             end if;
@@ -275,57 +275,62 @@ begin
             v_rejected := v_rejected || v_place;
         end if;
 
-        v_balances[v_place] := case when v_item.id is not null then v_balance end;
+        v_balances[v_place] := case when v_item.id is not null then v_wallet.balance end;
         v_errors[v_place] := v_error;
         v_details[v_place] := _refusal_detail(
-            v_error, v_item.wallet_id, v_item.operation_type, v_item.amount, v_balance, v_wallet.held, v_wallet.status
+            v_error,
+            v_item.wallet_id,
+            v_item.operation_type,
+            v_item.amount,
+            v_wallet.balance,
+            v_wallet.held,
+            v_wallet.status
         );
     end loop;
-    if v_newest is not null then
-        v_tids[v_newest] := v_tid;
-    end if;
-
-    -- Made after the statement that locks had begun: seen by the one that looks, but not locked.
-    if v_locked <> 0 then
-        raise exception 'a wallet was made while this call waited for another: call again'
-            using errcode = 'serialization_failure';
+    if v_wallet.id is not null then
+        v_wallets[v_next] := v_wallet;
     end if;
 
     -- The rows are locked, so they are still where they were found: no index has to be searched for them again.
     update wallets as w
-    set balance = s.balance, last_seq = s.seq, updated_at = s.time
-    from unnest(p_wallet_ids, v_tids, v_balances, v_seqs, v_times) as s (wallet_id, tid, balance, seq, time)
-    where s.tid is not null and w.ctid = s.tid and w.id is not distinct from s.wallet_id;
+    set balance = (s.wallet).balance, last_seq = (s.wallet).last_seq, updated_at = (s.wallet).updated_at
+    from (select unnest(v_wallets) as wallet, unnest(v_tids) as tid) as s
+    where w.ctid = s.tid and w.id is not distinct from (s.wallet).id and w.last_seq < (s.wallet).last_seq;
 
     insert into operations (
         wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
     )
-    select a.wallet_id, a.seq, a.id, a.amount, a.balance, a.time, a.operation_type, a.key
-    from unnest(
-        p_wallet_ids, v_seqs, v_ids, p_amounts, v_balances, v_times, p_operation_types, p_idempotency_keys, v_replayed
-    ) as a (wallet_id, seq, id, amount, balance, time, operation_type, key, replayed)
-    where a.seq is not null and not a.replayed;
+    select
+        p_wallet_ids[a.place],
+        v_seqs[a.place],
+        v_ids[a.place],
+        p_amounts[a.place],
+        v_balances[a.place],
+        v_times[a.place],
+        p_operation_types[a.place],
+        p_idempotency_keys[a.place]
+    from unnest(v_applied) as a (place);
 
     if v_rejected <> '{}' then
         insert into rejections (
             wallet_id, id, amount, balance, created_at, operation_type, idempotency_key, error_code, detail
         )
         select
-            p_wallet_ids[j.place],
-            _operation_id(p_wallet_ids[j.place], p_idempotency_keys[j.place]),
-            p_amounts[j.place],
-            v_balances[j.place],
+            p_wallet_ids[a.place],
+            _operation_id(p_wallet_ids[a.place], p_idempotency_keys[a.place]),
+            p_amounts[a.place],
+            v_balances[a.place],
             v_now,
-            p_operation_types[j.place],
-            p_idempotency_keys[j.place],
-            v_errors[j.place],
-            v_details[j.place]
-        from unnest(v_rejected) as j (place);
+            p_operation_types[a.place],
+            p_idempotency_keys[a.place],
+            v_errors[a.place],
+            v_details[a.place]
+        from unnest(v_rejected) as a (place);
     end if;
 
     return query
         select
-            coalesce(p_positions[a.place], a.place::integer),
+            coalesce(a."position", a.place),
             a.id,
             case when a.error is null then 'SUCCESS' else 'REJECTED' end,
             a.operation_type,
@@ -336,11 +341,20 @@ begin
             a.time,
             a.error,
             a.detail
-        from unnest(
-            v_ids, p_operation_types, p_amounts, v_balances, v_seqs, v_replayed, v_times, v_errors, v_details
-        ) with ordinality
-            as a (id, operation_type, amount, balance, seq, replayed, time, error, detail, place)
-        order by a.place;
+        from (
+            select
+                unnest(p_positions) as "position",
+                generate_subscripts(p_wallet_ids, 1) as place,
+                unnest(v_ids) as id,
+                unnest(p_operation_types) as operation_type,
+                unnest(p_amounts) as amount,
+                unnest(v_balances) as balance,
+                unnest(v_seqs) as seq,
+                unnest(v_replayed) as replayed,
+                unnest(v_times) as time,
+                unnest(v_errors) as error,
+                unnest(v_details) as detail
+        ) as a;
 end;
 $$;
 

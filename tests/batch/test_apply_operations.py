@@ -671,25 +671,16 @@ async def test_it_sees_what_was_applied_while_it_waited(
     assert (second["error_code"], second["new_balance"]) == ("WA002", 2)
 
 
-async def test_a_wallet_that_is_made_while_it_waits_is_never_judged_without_a_lock(
-    owner_connection: asyncpg.Connection,
-    app_connection: asyncpg.Connection,
-    create_wallet: CreateWallet,
-    waiting_call: WaitingCall,
-    state: ReadState,
+async def test_a_wallet_that_is_made_while_it_waits_is_one_that_it_does_not_find(
+    owner_connection: asyncpg.Connection, create_wallet: CreateWallet, waiting_call: WaitingCall, state: ReadState
 ) -> None:
     held, late = await create_wallet(wallet_id=UUID(int=1)), UUID(int=2)
-    blocker = owner_connection.transaction()
-    await blocker.start()
-    await owner_connection.execute("select from wallet.wallets where id = $1 for no key update", held)
-    call = await waiting_call(*deposits(held, "a"), *deposits(late, "a"))
-    await create_wallet(wallet_id=late)
-    async with app_connection.transaction():
-        await call_apply_operations(app_connection, *deposits(late, "b"))
-        await blocker.commit()
-        with pytest.raises(asyncpg.SerializationError):
-            await asyncio.wait_for(call, 5)
-    assert [operation["idempotency_key"] for operation in (await state()).operations] == ["b"]
+    async with owner_connection.transaction():
+        await owner_connection.execute("select from wallet.wallets where id = $1 for no key update", held)
+        call = await waiting_call(*deposits(held, "a"), *deposits(late, "a"))
+        await create_wallet(wallet_id=late, balance=5)
+    assert errors(await call) == [None, "WA001"]
+    assert [(wallet["balance"], wallet["last_seq"]) for wallet in (await state()).wallets] == [(1, 1), (5, 1)]
 
 
 # Size
