@@ -49,10 +49,16 @@ async def browser(open_browser: Open) -> Browser:
 
 
 @pytest.fixture
-async def signed_in(browser: Browser, admin: str, address: str, app_connection: asyncpg.Connection) -> Browser:
-    """The browser of an admin who has signed in, without the time that a password takes."""
+async def session_cookie(admin: str, app_connection: asyncpg.Connection) -> dict[str, str]:
+    """What makes a browser that of an admin who has signed in, without the time that a password takes."""
     token = session.new_token()
     await app_connection.execute("select wallet.begin_session($1, $2, '127.0.0.1')", admin, token)
-    browser.client.cookie_jar.update_cookies({"wallets_session": token}, URL(address))
+    return {"wallets_session": token}
+
+
+@pytest.fixture
+async def signed_in(browser: Browser, session_cookie: dict[str, str], address: str) -> Browser:
+    """The browser of an admin who has signed in."""
+    browser.client.cookie_jar.update_cookies(session_cookie, URL(address))
     assert await browser.is_signed_in()
     return browser

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
-from . import sign_in
-
 OpenPage = Callable[..., Awaitable[Page]]
 
 
@@ -50,8 +48,10 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
 
 
 @pytest.fixture
-async def page(open_page: OpenPage, admin: str) -> Page:
+async def page(open_page: OpenPage, session_cookie: dict[str, str], address: str) -> Page:
     """The start page, for an admin who has signed in."""
     opened = await open_page()
-    await sign_in(opened)
+    for name, value in session_cookie.items():
+        await opened.context.add_cookies([{"name": name, "value": value, "url": address}])
+    await opened.goto("/admin/")
     return opened
