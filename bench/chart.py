@@ -3,9 +3,9 @@
 from html import escape
 from typing import Any
 
-_WIDTH = 760
+_WIDTH = 840
 _ROW = 22
-_LABEL = 330
+_LABEL = 420
 _BAR = 330
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#555}"
