@@ -52,9 +52,9 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
+    v_max constant bigint := 9223372036854775807;
     v_count constant integer := cardinality(p_wallet_ids);
     v_shape constant text := '[1:' || v_count || ']';
-    v_max constant bigint := 9223372036854775807;
     v_now timestamptz;
     v_are_rejections boolean;
     v_item record;
@@ -70,9 +70,10 @@ declare
     v_next integer := 1;
     v_wallet_id uuid;
     v_wallet wallets;
-    -- what becomes of each item, by its place
+    -- what each item's key stands for, by its place; and the first item with that key, where any have the same
     v_ids uuid[];
-    v_first_places integer[]; -- of the items with the same key, where any have the same
+    v_first_places integer[];
+    -- what becomes of each item, by its place
     v_balances bigint[];
     v_seqs bigint[];
     v_times timestamptz[];
@@ -223,8 +224,7 @@ begin
             continue;
         end if;
 
-        v_first_place := coalesce(v_first_places[v_place], v_place);
-        v_ids[v_place] := null;
+        v_first_place := v_first_places[v_place];
         if v_item.id is null then
             v_error := case
                 when v_item.amount is null or v_item.amount <= 0 then 'WA003'
@@ -242,7 +242,6 @@ begin
             then
                 v_error := 'WA007';
             else
-                v_ids[v_place] := v_operation.id;
                 v_balances[v_place] := coalesce(v_operation.balance_after, v_rejection.balance);
                 v_seqs[v_place] := v_operation.seq;
                 v_times[v_place] := v_operation.created_at;
@@ -257,7 +256,6 @@ begin
             then
                 v_error := 'WA007';
             else
-                v_ids[v_place] := v_ids[v_first_place];
                 v_balances[v_place] := v_balances[v_first_place];
                 v_seqs[v_place] := v_seqs[v_first_place];
                 v_times[v_place] := v_times[v_first_place];
@@ -292,6 +290,7 @@ begin
     end if;
 
     -- The rows are locked, so they are still where they were found: no index has to be searched for them again.
+    -- A plain = between the ids would let a plan that was made while the table was small search one from end to end.
     update wallets as w
     set balance = (s.wallet).balance, last_seq = (s.wallet).last_seq, updated_at = (s.wallet).updated_at
     from (select unnest(v_wallets) as wallet, unnest(v_tids) as tid) as s
@@ -317,7 +316,7 @@ begin
         )
         select
             p_wallet_ids[a.place],
-            _operation_id(p_wallet_ids[a.place], p_idempotency_keys[a.place]),
+            v_ids[a.place],
             p_amounts[a.place],
             v_balances[a.place],
             v_now,
@@ -331,7 +330,7 @@ begin
     return query
         select
             coalesce(a."position", a.place),
-            a.id,
+            case when a.error is null then a.id end,
             case when a.error is null then 'SUCCESS' else 'REJECTED' end,
             a.operation_type,
             a.amount,
