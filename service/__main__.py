@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from service import config, database, deploy, embedded, errors, eventloop, keys, log, server, superuser, verification
+from service import config, deploy, embedded, errors, eventloop, keys, log, server, superuser, verification
 from service.config import Config
+from service.database.connection import ConnectError, check, connect
 
 _REFUSALS = (
     config.ConfigError,
-    database.ConnectError,
+    ConnectError,
     deploy.DeployError,
     embedded.EmbeddedError,
     keys.KeyRefusedError,
@@ -94,7 +95,7 @@ async def _serve(settings: Config, _: argparse.Namespace) -> int:
 @contextlib.asynccontextmanager
 async def _database_to_serve(settings: Config) -> AsyncIterator[str]:
     if settings.database_url is not None:
-        await database.check(settings.database_url)
+        await check(settings.database_url)
         yield settings.database_url
         return
     postgres = embedded.EmbeddedPostgres(settings.data_dir)
@@ -130,8 +131,8 @@ async def _migrate(settings: Config, _: argparse.Namespace) -> int:
 
 async def _create_superuser(settings: Config, arguments: argparse.Namespace) -> int:
     async with _database(settings) as url:
-        await database.check(url)
-        connection = await database.connect(url)
+        await check(url)
+        connection = await connect(url)
         try:
             username = await superuser.create(connection, arguments.username)
         finally:
@@ -164,8 +165,8 @@ async def _revoke_key(settings: Config, arguments: argparse.Namespace) -> int:
 
 async def _change_keys(settings: Config, statement: str, *arguments: object) -> None:
     async with _database(settings) as url:
-        await database.check(url)
-        connection = await database.connect(url)
+        await check(url)
+        connection = await connect(url)
         try:
             await connection.execute(statement, *arguments)
         except asyncpg.PostgresError as exc:
@@ -178,7 +179,7 @@ async def _change_keys(settings: Config, statement: str, *arguments: object) -> 
 
 async def _verify(settings: Config, arguments: argparse.Namespace) -> int:
     async with _database(settings) as url:
-        await database.check(url)
+        await check(url)
         return await verification.run(url, is_resumed=arguments.resume)
 
 

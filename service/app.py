@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service import admin, api, database, errors, health, openapi
+from service import admin, api, errors, health, openapi
+from service.database.calls import TRACING, batchers
+from service.database.pool import DATABASE_URL, open_pool
 from service.errors import Problem
 from service.ids import new_id
 from service.keys import Keys
@@ -31,9 +33,9 @@ def create_app(
     For holders of API keys alone, behind a proxy that ends TLS, or sending traces to an OpenTelemetry collector.
     """
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
-    app[database.DATABASE_URL] = database_url
-    app[database.TRACING] = _traced(app, traces_to) if traces_to else None
-    app.cleanup_ctx.extend([database.pool, database.coalescers])
+    app[DATABASE_URL] = database_url
+    app[TRACING] = _traced(app, traces_to) if traces_to else None
+    app.cleanup_ctx.extend([open_pool, batchers])
     app[METRICS] = Metrics()
     keys = Keys() if auth else None
     api.setup(app, keys)
@@ -66,9 +68,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if refusal is None:
             log.exception("request failed", extra={"request_id": request_id})
             refusal = errors.internal_error()
-        elif refusal is not exc and refusal.entry is errors.DATABASE_UNAVAILABLE:
+        elif refusal is not exc and refusal.kind is errors.DATABASE_UNAVAILABLE:
             log.warning("database unavailable: %s", exc, extra={"request_id": request_id})
-        metrics.refused(refusal.entry.code)
+        metrics.refused(refusal.kind.code)
         response = refusal.response()
     metrics.answered(request, response.status, perf_counter() - began_at)
     response.headers["X-Request-ID"] = request_id

@@ -30,8 +30,8 @@ class DeployError(Exception):
 def source_digest() -> str:
     """What this service was written for: sha256 over its migrations and functions."""
     digest = sha256()
-    for path in sorted(_DB.glob("*/*.sql")):
-        digest.update(f"{path.parent.name}/{path.name}\0".encode())
+    for path in sorted(_DB.rglob("*.sql")):
+        digest.update(f"{path.relative_to(_DB).as_posix()}\0".encode())
         digest.update(path.read_bytes())
         digest.update(b"\0")
     return digest.hexdigest()
@@ -146,7 +146,7 @@ async def _replay_functions(connection: asyncpg.Connection) -> None:
         await connection.execute("set local search_path = pg_catalog")
         # Functions may then call each other in whatever order their files come.
         await connection.execute("set local check_function_bodies = off")
-        paths = sorted(_DB.glob("functions/*.sql"))
+        paths = sorted(_DB.glob("functions/**/*.sql"))
         await _drop_strays(connection, [path.stem for path in paths])
         await connection.execute("revoke all on all functions in schema wallet from public, wallet_app, wallet_reader")
         for path in paths:

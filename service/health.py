@@ -6,8 +6,9 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service import database, deploy
-from service.database import POOL
+from service import deploy
+from service.database.connection import FAILURES
+from service.database.pool import POOL
 from service.keys import Keys, Scope, guarded
 from service.metrics import METRICS
 
@@ -50,7 +51,7 @@ async def ready(request: web.Request) -> web.Response:
             await connection.fetchval("select 1", timeout=_CHECK_SECONDS)
             if comparison.difference is not None:
                 comparison.difference = await deploy.difference(connection)
-    except database.FAILURES:
+    except FAILURES:
         return _answer(503, "database_unavailable", "the database does not answer")
     if comparison.difference is not None:
         return _answer(503, "functions_differ", f"{comparison.difference}; run: {deploy.MEND}")

@@ -15,8 +15,8 @@ from time import monotonic
 from aiohttp import web
 
 from service import errors
-from service.coalesce import KeyRequest
-from service.database import KEYS
+from service.database.batcher import KeyRequest
+from service.database.calls import KEYS
 from service.errors import Problem
 from service.web import API_KEY, Handler
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from service import errors
 from service.api import ROUTES, Route
-from service.contract import (
+from service.api.schema import (
     CURRENCY,
     DEFAULT_PAGE,
     KEY,
@@ -24,7 +24,7 @@ from service.contract import (
     ProblemBody,
     whole,
 )
-from service.errors import Entry
+from service.errors import ProblemType
 from service.keys import SCOPES
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -233,10 +233,10 @@ def _operation(route: Route, *, auth: bool) -> dict[str, Any]:
     return told
 
 
-def _refusals(entries: Iterable[Entry]) -> dict[str, Any]:
+def _refusals(entries: Iterable[ProblemType]) -> dict[str, Any]:
     """A response for each status, with an example for each code that it may have."""
 
-    def status(entry: Entry) -> int:
+    def status(entry: ProblemType) -> int:
         return entry.status
 
     return {
@@ -260,7 +260,7 @@ def _refusals(entries: Iterable[Entry]) -> dict[str, Any]:
     }
 
 
-def _example(entry: Entry) -> dict[str, Any]:
+def _example(entry: ProblemType) -> dict[str, Any]:
     return {
         "type": errors.urn(entry),
         "title": entry.title,

@@ -9,8 +9,8 @@ from getpass import getpass
 
 import asyncpg
 
-from service import database
 from service.admin import passwords
+from service.database.connection import FAILURES
 
 _PASSWORD = "ADMIN_PASSWORD"  # noqa: S105 -- the name of a variable
 _WRONG_USERNAME = {
@@ -33,7 +33,7 @@ async def create(connection: asyncpg.Connection, username: str | None) -> str:
         return await _create(connection, username)
     except EOFError:
         raise SuperuserError("no admin was made") from None
-    except database.FAILURES as exc:
+    except FAILURES as exc:
         raise SuperuserError(f"the database failed: {str(exc) or type(exc).__name__}") from exc
 
 

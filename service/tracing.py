@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from service.coalesce import Call, Coalescer
+from service.database.batcher import Batcher, Call
 from service.web import TRACE_ID, Handler
 
 _NAME = "wallets"
@@ -43,8 +43,8 @@ class Tracing:
         app.middlewares.insert(0, self._middleware())
         app.cleanup_ctx.append(self._flush)
 
-    def coalescer(self, function: str, call: Call[Any]) -> Coalescer[Any]:
-        """A coalescer whose calls are traced."""
+    def batcher(self, function: str, call: Call[Any]) -> Batcher[Any]:
+        """A batcher whose calls are traced."""
         contexts: dict[int, SpanContext] = {}
 
         async def traced(requests: Sequence[Any]) -> Sequence[Any]:
@@ -59,7 +59,7 @@ class Tracing:
             ):
                 return await call(requests)
 
-        class Traced(Coalescer[Any]):
+        class Traced(Batcher[Any]):
             def _accept(self, request: Any) -> Any:
                 waiting = super()._accept(request)
                 contexts[id(request)] = get_current_span().get_span_context()

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from tqdm import tqdm
 
-from service import database
+from service.database.connection import FAILURES, ConnectError, connect
 
 _TRIES = 30
 _RETRY_SECONDS = 1.0
@@ -34,7 +34,7 @@ async def run(url: str, *, is_resumed: bool) -> int:
         while True:
             try:
                 rows = await connection.fetch("select * from wallet.verify_next($1)", begun["run_id"])
-            except database.FAILURES as exc:
+            except FAILURES as exc:
                 # What was done is kept: only the last thousand wallets have to be done again.
                 failures += 1
                 if failures >= _TRIES:
@@ -82,7 +82,7 @@ def _lines(row: asyncpg.Record) -> list[str]:
 
 
 async def _connect(url: str) -> asyncpg.Connection:
-    connection = await database.connect(url)
+    connection = await connect(url)
     # One wallet may have more operations than can be verified within the limit of a request.
     await connection.execute("set statement_timeout = 0")
     return connection
@@ -92,5 +92,5 @@ async def _reconnect(url: str, lost: asyncpg.Connection) -> asyncpg.Connection:
     lost.terminate()
     try:
         return await _connect(url)
-    except database.ConnectError:
+    except ConnectError:
         return lost  # of no use: the next attempt fails, and counts

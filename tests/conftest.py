@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from service import database, deploy
+from service import deploy
 from service.app import create_app
+from service.database.connection import session_settings
 from service.embedded import EmbeddedPostgres
 from service.server import Runner
 
@@ -82,7 +83,7 @@ async def database_url(server_url: str, maintenance: asyncpg.Connection, templat
 
 async def connect_directly(url: str) -> asyncpg.Connection:
     """A connection with the rights of wallet_app which, unlike the service's own, waits for a lock until it gets it."""
-    return await asyncpg.connect(url, server_settings=database.session_settings(url) | {"lock_timeout": "0"})
+    return await asyncpg.connect(url, server_settings=session_settings(url) | {"lock_timeout": "0"})
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 from conftest import connect_directly, renamed
 
-from service import database, deploy
+from service import deploy
+from service.database.connection import ConnectError, check, connect
 from service.embedded import EmbeddedError, EmbeddedPostgres
 
 ALTERATIONS = {
@@ -74,7 +75,7 @@ async def test_replaying_the_same_files_changes_no_function(
 
 async def test_two_that_migrate_a_new_database_at_once_both_succeed(new_database_url: str) -> None:
     await asyncio.gather(deploy.migrate(new_database_url), deploy.migrate(new_database_url))
-    connection = await database.connect(new_database_url)
+    connection = await connect(new_database_url)
     try:
         assert await deploy.difference(connection) is None
     finally:
@@ -246,13 +247,13 @@ async def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_ru
     new_database_url: str, maintenance: asyncpg.Connection
 ) -> None:
     await maintenance.execute(f"create database {urlsplit(new_database_url).path[1:]}")
-    with pytest.raises(database.ConnectError, match=deploy.MEND):
-        await database.check(new_database_url)
+    with pytest.raises(ConnectError, match=deploy.MEND):
+        await check(new_database_url)
 
 
 async def test_a_database_that_there_is_not_is_refused_by_its_name(new_database_url: str) -> None:
-    with pytest.raises(database.ConnectError, match=urlsplit(new_database_url).path[1:]):
-        await database.check(new_database_url)
+    with pytest.raises(ConnectError, match=urlsplit(new_database_url).path[1:]):
+        await check(new_database_url)
 
 
 async def test_a_database_that_there_is_not_is_not_current(new_database_url: str) -> None:
@@ -304,7 +305,7 @@ async def test_a_user_who_may_create_roles_and_databases_needs_no_administrator(
     await administrator.execute("create role deployer login createrole createdb")
     url = url_of(bare_server, "deployer")
     await deploy.migrate(url)
-    await database.check(url)
+    await check(url)
     assert await deploy.is_current(url)
 
 
@@ -314,7 +315,7 @@ async def test_the_user_who_migrated_serves_with_the_rights_of_the_application_a
     await administrator.execute("create role deployer login createrole createdb")
     url = url_of(bare_server, "deployer")
     await deploy.migrate(url)
-    connection = await database.connect(url)
+    connection = await connect(url)
     try:
         wallet_id = await connection.fetchval("select id from wallet.create_wallet()")
         await connection.execute("select wallet.apply_operation($1, 'DEPOSIT', 100)", wallet_id)
@@ -335,7 +336,7 @@ async def test_a_user_who_may_not_create_roles_is_told_what_an_administrator_has
     _, _, advice = str(refusal.value).partition("an administrator can: ")
     await administrator.execute(advice.rpartition(";")[0])
     await deploy.migrate(url)
-    await database.check(url)
+    await check(url)
 
 
 async def test_a_user_who_may_not_grant_the_roles_is_told_what_an_administrator_has_to_run(
@@ -355,8 +356,8 @@ async def test_a_user_with_no_right_to_the_application_is_refused(
     await administrator.execute("create role deployer login createrole createdb")
     await administrator.execute("create role stranger login")
     await deploy.migrate(url_of(bare_server, "deployer"))
-    with pytest.raises(database.ConnectError, match="wallet_app"):
-        await database.check(url_of(bare_server, "stranger"))
+    with pytest.raises(ConnectError, match="wallet_app"):
+        await check(url_of(bare_server, "stranger"))
 
 
 async def test_a_user_of_the_application_role_can_serve(
@@ -365,7 +366,7 @@ async def test_a_user_of_the_application_role_can_serve(
     await administrator.execute("create role deployer login createrole createdb")
     await deploy.migrate(url_of(bare_server, "deployer"))
     await administrator.execute("create role server login in role wallet_app")
-    await database.check(url_of(bare_server, "server"))
+    await check(url_of(bare_server, "server"))
 
 
 async def test_two_databases_of_a_bare_server_can_be_migrated_at_once(

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from service import database
+from service.database.connection import connect
 
 MAX = 2**63 - 1
 UNKNOWN = UUID(int=0)
@@ -109,7 +109,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._connection = self._run(database.connect(url))
+        self._connection = self._run(connect(url))
 
     def _run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         return self._loop.run_until_complete(coroutine)

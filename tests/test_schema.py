@@ -14,7 +14,7 @@ import pytest
 from service import deploy, errors
 
 DB = Path(__file__).parents[1] / "db"
-FILES = {path.stem: path.read_text() for path in (DB / "functions").glob("*.sql")}
+FILES = {path.stem: path.read_text() for path in (DB / "functions").rglob("*.sql")}
 MIGRATIONS = sorted((DB / "migrations").glob("*.sql"))
 CODE = re.compile(r"\bWA\d{3}\b")
 

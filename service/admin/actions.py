@@ -17,7 +17,7 @@ from service.admin.i18n import language
 from service.admin.money import MoneyError, format_money, parse_money
 from service.admin.session import ADMIN
 from service.admin.wallets import WALLET
-from service.database import POOL
+from service.database.pool import POOL
 from service.errors import Problem
 from service.ids import new_id
 

@@ -11,7 +11,7 @@ from service.admin import page
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
 from service.admin.session import ADMIN
-from service.database import POOL
+from service.database.pool import POOL
 from service.errors import Problem
 
 _MOST = 500

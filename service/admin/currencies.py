@@ -8,7 +8,7 @@ from aiohttp import web
 
 from service.admin.i18n import language
 from service.admin.money import format_money
-from service.database import POOL
+from service.database.pool import POOL
 
 _DECIMALS: web.AppKey[dict[str, int]] = web.AppKey("_DECIMALS", dict)
 

@@ -133,12 +133,12 @@ def _from_failure(request: web.Request, exc: Exception) -> web.Response:
     if problem is None:
         log.exception("page failed", extra=extra)
         return _error(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-    if problem.entry is errors.DATABASE_UNAVAILABLE:
+    if problem.kind is errors.DATABASE_UNAVAILABLE:
         log.warning("database unavailable: %s", exc, extra=extra)
-    if problem.entry.status == HTTPStatus.UNAUTHORIZED:
+    if problem.kind.status == HTTPStatus.UNAUTHORIZED:
         # The session ended between our look at it and the action's own.
         return page.to_login(request)
-    response = _error(request, problem.entry.status, problem.detail)
+    response = _error(request, problem.kind.status, problem.detail)
     if problem.closes_connection:
         response.force_close()
     return response

@@ -14,7 +14,7 @@ from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
 from service.admin.i18n import language
 from service.admin.money import format_money
-from service.database import POOL
+from service.database.pool import POOL
 
 _LATEST = 10
 

@@ -9,7 +9,7 @@ from service.admin import page, passwords, session
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
 from service.admin.session import ADMIN
-from service.database import POOL
+from service.database.pool import POOL
 
 
 def setup(app: web.Application) -> None:

@@ -12,7 +12,7 @@ from service.admin import currencies, page, wallets
 from service.admin.i18n import gettext as _
 from service.admin.session import ADMIN
 from service.admin.wallets import WALLET
-from service.database import POOL
+from service.database.pool import POOL
 
 _AT_ONCE = 1000
 _COLUMNS = (

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import asyncpg
 from aiohttp import web
 
-from service.database import FAILURES, POOL
+from service.database.connection import FAILURES
+from service.database.pool import POOL
 
 log = logging.getLogger(__name__)
 

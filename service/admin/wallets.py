@@ -19,7 +19,7 @@ from service.admin.i18n import language
 from service.admin.money import MAX, MoneyError, parse_money
 from service.admin.paging import Moment, Page
 from service.admin.session import ADMIN
-from service.database import POOL
+from service.database.pool import POOL
 from service.errors import Problem
 
 WALLET = "/wallets/{id:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}}"

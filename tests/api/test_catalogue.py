@@ -60,7 +60,7 @@ async def test_a_refusal_of_a_function_is_told_in_its_words(fail: Call, sqlstate
 
 
 def test_every_refusal_has_a_code_and_a_title_of_its_own() -> None:
-    own = [entry for entry in vars(errors).values() if isinstance(entry, errors.Entry)]
+    own = [entry for entry in vars(errors).values() if isinstance(entry, errors.ProblemType)]
     entries = {*errors.BY_SQLSTATE.values(), *own}
     assert len({entry.code for entry in entries}) == len({entry.title for entry in entries}) == len(entries)
 

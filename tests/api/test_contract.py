@@ -48,7 +48,7 @@ async def test_it_tells_of_every_refusal_with_an_example(contract: Any) -> None:
     }
     entries = {
         *errors.BY_SQLSTATE.values(),
-        *(entry for entry in vars(errors).values() if isinstance(entry, errors.Entry)),
+        *(entry for entry in vars(errors).values() if isinstance(entry, errors.ProblemType)),
     }
     assert told == {entry.code: entry.status for entry in entries if entry.code not in NOT_OVER_REST}
 

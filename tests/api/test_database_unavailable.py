@@ -29,7 +29,7 @@ def closed_port() -> Iterator[int]:
 @pytest.fixture
 async def without_database(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a service whose database is not there, and which does not try for long."""
-    monkeypatch.setattr("service.coalesce._LIMIT_SECONDS", 0.1)
+    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.1)
     runner = Runner(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -104,7 +104,7 @@ async def test_it_is_not_ready_but_lives(without_database: aiohttp.ClientSession
 async def test_more_requests_than_can_wait_are_told_to_come_again(
     apply: Call, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.coalesce._MAX_WAITING", 0)
+    monkeypatch.setattr("service.database.batcher._MAX_WAITING", 0)
     answer = await refused(apply("DEPOSIT", "1"), 503, "overloaded")
     assert answer.headers["retry-after"] == "1"
 
@@ -147,7 +147,7 @@ async def test_an_operation_that_was_given_up_is_applied_once_when_it_is_repeate
     state: ReadState,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.coalesce._LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.3)
     waiting = asyncio.create_task(apply("DEPOSIT", "1", "key"))
     await until(is_waiting)
     await terminate()

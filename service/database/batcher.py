@@ -69,7 +69,7 @@ class _Waiting(NamedTuple, Generic[Request]):
     deadline: float
 
 
-class Coalescer(Generic[Request]):
+class Batcher(Generic[Request]):
     """Turns many requests into few calls: `call` takes some, and returns a row for each of them in order."""
 
     def __init__(self, call: Call[Request]) -> None:

@@ -8,7 +8,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
 
-class JsonAnswer(web.Response):
+class JsonResponse(web.Response):
     """A small body of JSON, of known length, as it is.
 
     For that, what aiohttp goes through for whatever a response may be comes down to three headers and one write: half

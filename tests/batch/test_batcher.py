@@ -1,4 +1,4 @@
-"""service.coalesce: many requests, few calls, and an answer to each whatever happens to the database in between."""
+"""service.database.batcher: many requests, few calls, an answer to each whatever the database does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
@@ -11,14 +11,15 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from service import coalesce, database, errors
+from service import errors
 from service.app import create_app
-from service.coalesce import BalanceRequest, Coalescer, Operation, Row
+from service.database.batcher import BalanceRequest, Batcher, Operation, Row
+from service.database.pool import POOL, open_pool
 from service.errors import Problem
 
 from . import Backends, CreateWallet, ReadState
 
-Operations = Coalescer[Operation]
+Operations = Batcher[Operation]
 
 UNREACHABLE = ConnectionRefusedError("nobody listens")
 
@@ -27,8 +28,8 @@ UNREACHABLE = ConnectionRefusedError("nobody listens")
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     """The service's own pool, with its settings and time limits."""
     app: web.Application = create_app(database_url)
-    async with asynccontextmanager(database.pool)(app):
-        yield app[database.POOL]
+    async with asynccontextmanager(open_pool)(app):
+        yield app[POOL]
 
 
 class Recorder:
@@ -71,14 +72,14 @@ class Recorder:
 
 @pytest.fixture
 def recorder(pool: asyncpg.Pool) -> Recorder:
-    """The call that a coalescer makes."""
+    """The call that a batcher makes."""
     return Recorder(pool)
 
 
 @pytest.fixture
-async def coalescer(recorder: Recorder) -> AsyncIterator[Operations]:
-    """A coalescer over the recorder."""
-    created = Coalescer[Operation](recorder)
+async def batcher(recorder: Recorder) -> AsyncIterator[Operations]:
+    """A batcher over the recorder."""
+    created = Batcher[Operation](recorder)
     yield created
     await asyncio.wait_for(created.close(), 20)
 
@@ -100,22 +101,22 @@ def balances(rows: Iterable[Row]) -> list[int]:
 # Which requests share a call
 
 
-async def test_a_lone_request_is_sent_at_once(coalescer: Operations, recorder: Recorder, wallet_id: UUID) -> None:
+async def test_a_lone_request_is_sent_at_once(batcher: Operations, recorder: Recorder, wallet_id: UUID) -> None:
     (operation,) = deposits(wallet_id, 1)
-    answer = coalescer.apply(operation)
+    answer = batcher.apply(operation)
     await asyncio.sleep(0)  # lets the event loop begin what is ready to run, and no timer go off
     assert recorder.calls == [[operation]]
     assert (await answer)["new_balance"] == 1
 
 
 async def test_requests_that_arrive_during_a_call_form_the_next_one(
-    coalescer: Operations, recorder: Recorder, wallet_id: UUID
+    batcher: Operations, recorder: Recorder, wallet_id: UUID
 ) -> None:
     first, *others = deposits(wallet_id, 6)
     recorder.may_go_on.clear()
-    answers = [coalescer.apply(first)]
+    answers = [batcher.apply(first)]
     await recorder.has_begun(1)
-    answers += map(coalescer.apply, others)
+    answers += map(batcher.apply, others)
     recorder.may_go_on.set()
     rows = await answered(*answers)
     assert recorder.calls == [[first], others]
@@ -123,16 +124,16 @@ async def test_requests_that_arrive_during_a_call_form_the_next_one(
 
 
 async def test_when_many_wait_a_second_call_begins_but_never_a_third(
-    monkeypatch: pytest.MonkeyPatch, coalescer: Operations, recorder: Recorder, wallet_id: UUID
+    monkeypatch: pytest.MonkeyPatch, batcher: Operations, recorder: Recorder, wallet_id: UUID
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MANY", 3)
+    monkeypatch.setattr("service.database.batcher._MANY", 3)
     operations = deposits(wallet_id, 10)
     recorder.may_go_on.clear()
-    answers = [coalescer.apply(operations[0])]
+    answers = [batcher.apply(operations[0])]
     await recorder.has_begun(1)
-    answers += map(coalescer.apply, operations[1:4])
+    answers += map(batcher.apply, operations[1:4])
     await recorder.has_begun(2)
-    answers += map(coalescer.apply, operations[4:])
+    answers += map(batcher.apply, operations[4:])
     await asyncio.sleep(0)  # lets the event loop begin what is ready to run
     assert recorder.calls == [operations[:1], operations[1:4]]
     recorder.may_go_on.set()
@@ -141,44 +142,44 @@ async def test_when_many_wait_a_second_call_begins_but_never_a_third(
 
 
 async def test_every_request_gets_its_own_row(
-    coalescer: Operations, recorder: Recorder, create_wallet: CreateWallet
+    batcher: Operations, recorder: Recorder, create_wallet: CreateWallet
 ) -> None:
     wallets = [await create_wallet(balance=10 * number) for number in range(1, 6)]
     operations = [Operation(str(wallet), "WITHDRAW", 20, "key") for wallet in reversed(wallets)]
-    rows = await answered(*map(coalescer.apply, operations))
+    rows = await answered(*map(batcher.apply, operations))
     assert recorder.sizes == [5]
     assert balances(rows) == [30, 20, 10, 0, 10]
     assert [row["error_code"] for row in rows] == [None] * 4 + ["WA002"]
 
 
 async def test_a_call_takes_only_so_many_requests(
-    monkeypatch: pytest.MonkeyPatch, coalescer: Operations, recorder: Recorder, wallet_id: UUID
+    monkeypatch: pytest.MonkeyPatch, batcher: Operations, recorder: Recorder, wallet_id: UUID
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_BATCH", 3)
+    monkeypatch.setattr("service.database.batcher._MAX_BATCH", 3)
     operations = deposits(wallet_id, 7)
-    rows = await answered(*map(coalescer.apply, operations))
+    rows = await answered(*map(batcher.apply, operations))
     assert recorder.calls == [operations[:3], operations[3:6], operations[6:]]
     assert balances(rows) == [1, 2, 3, 4, 5, 6, 7]
 
 
 async def test_a_request_made_as_soon_as_the_last_one_is_answered_is_answered_too(
-    coalescer: Operations, wallet_id: UUID
+    batcher: Operations, wallet_id: UUID
 ) -> None:
     # The answer of the last call wakes its waiter before the event loop has put the task of that call away.
     async def one_after_the_other() -> list[int]:
-        return [(await coalescer.apply(operation))["new_balance"] for operation in deposits(wallet_id, 3)]
+        return [(await batcher.apply(operation))["new_balance"] for operation in deposits(wallet_id, 3)]
 
     assert await asyncio.wait_for(one_after_the_other(), 5) == [1, 2, 3]
 
 
 async def test_many_in_a_call_of_their_own_do_not_keep_a_single_one_waiting(
-    coalescer: Operations, recorder: Recorder, create_wallet: CreateWallet
+    batcher: Operations, recorder: Recorder, create_wallet: CreateWallet
 ) -> None:
     many, single = deposits(await create_wallet(), 5), deposits(await create_wallet(), 1)[0]
     recorder.may_go_on.clear()
-    bulk = asyncio.create_task(coalescer.apply_all(many))
+    bulk = asyncio.create_task(batcher.apply_all(many))
     await recorder.has_begun(1)
-    answer = coalescer.apply(single)
+    answer = batcher.apply(single)
     await recorder.has_begun(2)
     assert recorder.calls == [many, [single]]
     recorder.may_go_on.set()
@@ -187,8 +188,8 @@ async def test_many_in_a_call_of_their_own_do_not_keep_a_single_one_waiting(
     assert balances(await bulk) == [1, 2, 3, 4, 5]
 
 
-async def test_no_requests_in_a_call_of_their_own_are_no_call(coalescer: Operations, recorder: Recorder) -> None:
-    assert await coalescer.apply_all([]) == []
+async def test_no_requests_in_a_call_of_their_own_are_no_call(batcher: Operations, recorder: Recorder) -> None:
+    assert await batcher.apply_all([]) == []
     assert recorder.calls == []
 
 
@@ -202,7 +203,7 @@ async def test_balances_are_read_in_one_call_too(pool: asyncpg.Pool, create_wall
         )
         return rows
 
-    reader = Coalescer[BalanceRequest](read)
+    reader = Batcher[BalanceRequest](read)
     known = [await create_wallet(balance=number) for number in (5, 7)]
     asked = [known[1], UUID(int=0), known[0], known[1]]
     rows = await answered(*(reader.apply(BalanceRequest(str(wallet))) for wallet in asked))
@@ -215,47 +216,47 @@ async def test_balances_are_read_in_one_call_too(pool: asyncpg.Pool, create_wall
 
 
 async def test_beyond_the_queues_length_a_request_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, coalescer: Operations, recorder: Recorder, wallet_id: UUID
+    monkeypatch: pytest.MonkeyPatch, batcher: Operations, recorder: Recorder, wallet_id: UUID
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_WAITING", 3)
+    monkeypatch.setattr("service.database.batcher._MAX_WAITING", 3)
     recorder.may_go_on.clear()
     *accepted, refused = deposits(wallet_id, 5)
-    answers = [coalescer.apply(accepted[0])]
+    answers = [batcher.apply(accepted[0])]
     await recorder.has_begun(1)
-    answers += map(coalescer.apply, accepted[1:])
+    answers += map(batcher.apply, accepted[1:])
     with pytest.raises(Problem) as problem:
-        coalescer.apply(refused)
-    assert problem.value.entry is errors.OVERLOADED
+        batcher.apply(refused)
+    assert problem.value.kind is errors.OVERLOADED
     recorder.may_go_on.set()
     assert balances(await answered(*answers)) == [1, 2, 3, 4]
     assert refused not in [operation for call in recorder.calls for operation in call]
 
 
 async def test_there_is_room_again_once_the_queue_was_sent(
-    monkeypatch: pytest.MonkeyPatch, coalescer: Operations, wallet_id: UUID
+    monkeypatch: pytest.MonkeyPatch, batcher: Operations, wallet_id: UUID
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_WAITING", 2)
+    monkeypatch.setattr("service.database.batcher._MAX_WAITING", 2)
     first, second, third = deposits(wallet_id, 3)
-    await answered(coalescer.apply(first), coalescer.apply(second))
-    assert (await coalescer.apply(third))["new_balance"] == 3
+    await answered(batcher.apply(first), batcher.apply(second))
+    assert (await batcher.apply(third))["new_balance"] == 3
 
 
 @pytest.mark.parametrize(("small_calls", "room"), [(0, 2), (1, 2), (60, 10)], ids=["none", "one", "many"])
 async def test_of_a_slow_database_no_more_wait_than_its_next_call_takes_until_many_small_calls_were_quick(
     monkeypatch: pytest.MonkeyPatch, small_calls: int, room: int
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_BATCH", 2)
-    monkeypatch.setattr(coalesce, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("service.database.batcher._MAX_BATCH", 2)
+    monkeypatch.setattr("service.database.batcher._PATIENCE_SECONDS", 0.05)
     seconds = 0.2
 
     async def call(requests: Sequence[Operation]) -> Sequence[Operation]:
         await asyncio.sleep(seconds)
         return requests
 
-    coalescer: Coalescer[Operation] = Coalescer(call)
+    batcher: Batcher[Operation] = Batcher(call)
 
     def ask(count: int) -> list[asyncio.Future[Any]]:
-        return [coalescer.apply(operation) for operation in deposits(uuid4(), count)]
+        return [batcher.apply(operation) for operation in deposits(uuid4(), count)]
 
     await answered(*ask(2))  # a full call
     seconds = 0
@@ -269,16 +270,16 @@ async def test_of_a_slow_database_no_more_wait_than_its_next_call_takes_until_ma
         try:
             waiting += ask(1)
         except Problem as problem:
-            refusals.append(problem.entry)
+            refusals.append(problem.kind)
     assert (len(waiting) - 1, refusals) == (room, [errors.OVERLOADED] * (10 - room))
     await answered(*waiting)
-    await coalescer.close()
+    await batcher.close()
 
 
 async def test_an_overloaded_service_says_when_to_come_back(
     monkeypatch: pytest.MonkeyPatch, client: aiohttp.ClientSession, wallet_id: UUID, state: ReadState
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_WAITING", 0)
+    monkeypatch.setattr("service.database.batcher._MAX_WAITING", 0)
     deposit = {"operation_type": "DEPOSIT", "amount": "1"}
     async with client.post(f"/api/wallets/{wallet_id}/operation", json=deposit) as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
@@ -290,13 +291,13 @@ async def test_an_overloaded_service_says_when_to_come_back(
 
 
 async def test_a_request_that_was_given_up_before_it_was_sent_is_not_sent(
-    coalescer: Operations, recorder: Recorder, wallet_id: UUID, state: ReadState
+    batcher: Operations, recorder: Recorder, wallet_id: UUID, state: ReadState
 ) -> None:
     recorder.may_go_on.clear()
     operations = deposits(wallet_id, 4)
-    answers = [coalescer.apply(operations[0])]
+    answers = [batcher.apply(operations[0])]
     await recorder.has_begun(1)
-    answers += map(coalescer.apply, operations[1:])
+    answers += map(batcher.apply, operations[1:])
     answers.pop(2).cancel()
     recorder.may_go_on.set()
     assert balances(await answered(*answers)) == [1, 2, 3]
@@ -304,10 +305,10 @@ async def test_a_request_that_was_given_up_before_it_was_sent_is_not_sent(
 
 
 async def test_a_request_that_is_given_up_while_under_way_changes_nothing_for_its_neighbours(
-    coalescer: Operations, recorder: Recorder, wallet_id: UUID
+    batcher: Operations, recorder: Recorder, wallet_id: UUID
 ) -> None:
     recorder.may_go_on.clear()
-    answers = list(map(coalescer.apply, deposits(wallet_id, 3)))
+    answers = list(map(batcher.apply, deposits(wallet_id, 3)))
     await recorder.has_begun(1)
     answers.pop(1).cancel()
     recorder.may_go_on.set()
@@ -340,9 +341,9 @@ async def test_after_a_lost_connection_the_same_batch_is_sent_again_and_applied_
     wallet_id, poor = await create_wallet(), await create_wallet()
     call = LosesConnections(pool)
     setattr(call, lost, 2)
-    coalescer = Coalescer[Operation](call)
+    batcher = Batcher[Operation](call)
     operations = [*deposits(wallet_id, 3), Operation(str(poor), "WITHDRAW", 5, "refused")]
-    rows = await answered(*map(coalescer.apply, operations))
+    rows = await answered(*map(batcher.apply, operations))
     assert call.calls == [operations] * 3
     assert balances(rows) == [1, 2, 3, 0]
     assert [row["error_code"] for row in rows] == [None, None, None, "WA002"]
@@ -356,13 +357,13 @@ async def test_many_in_a_call_of_their_own_are_sent_again_too(
 ) -> None:
     call = LosesConnections(pool)
     call.lost_after = 1
-    rows = await Coalescer[Operation](call).apply_all(deposits(wallet_id, 3))
+    rows = await Batcher[Operation](call).apply_all(deposits(wallet_id, 3))
     assert balances(rows) == [1, 2, 3]
     assert len((await state()).operations) == 3
 
 
 async def test_a_killed_backend_is_not_noticed_by_who_waits_for_its_answer(
-    coalescer: Operations,
+    batcher: Operations,
     recorder: Recorder,
     owner_connection: asyncpg.Connection,
     wallet_id: UUID,
@@ -370,7 +371,7 @@ async def test_a_killed_backend_is_not_noticed_by_who_waits_for_its_answer(
 ) -> None:
     async with owner_connection.transaction():
         await owner_connection.execute("select from wallet.wallets for no key update")
-        answers = list(map(coalescer.apply, deposits(wallet_id, 3)))
+        answers = list(map(batcher.apply, deposits(wallet_id, 3)))
         await backends.until_one_waits()
         assert await backends.kill() > 0
     assert balances(await answered(*answers)) == [1, 2, 3]
@@ -382,7 +383,7 @@ async def test_a_killed_backend_is_not_noticed_by_who_waits_for_its_answer(
 async def test_while_there_is_no_database_requests_are_answered_within_their_limit(
     monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
-    monkeypatch.setattr(coalesce, "_LIMIT_SECONDS", 0.4)
+    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.4)
     back = asyncio.Event()
 
     async def call(_: Sequence[Operation]) -> Sequence[Row]:
@@ -391,27 +392,27 @@ async def test_while_there_is_no_database_requests_are_answered_within_their_lim
         raise UNREACHABLE
 
     loop = asyncio.get_running_loop()
-    coalescer = Coalescer[Operation](call)
+    batcher = Batcher[Operation](call)
     began = loop.time()
-    in_the_call = coalescer.apply(deposits(UUID(int=1), 1)[0])
+    in_the_call = batcher.apply(deposits(UUID(int=1), 1)[0])
     await asyncio.sleep(0)
-    waiting = list(map(coalescer.apply, deposits(UUID(int=2), 3)))
-    bulk = asyncio.create_task(coalescer.apply_all(deposits(UUID(int=3), 2)))
+    waiting = list(map(batcher.apply, deposits(UUID(int=2), 3)))
+    bulk = asyncio.create_task(batcher.apply_all(deposits(UUID(int=3), 2)))
     problems = await asyncio.wait_for(asyncio.gather(in_the_call, *waiting, return_exceptions=True), 5)
     problems += await asyncio.wait_for(bulk, 5)
     elapsed = loop.time() - began
-    assert [isinstance(problem, Problem) and problem.entry for problem in problems] == [errors.DATABASE_UNAVAILABLE] * 6
+    assert [isinstance(problem, Problem) and problem.kind for problem in problems] == [errors.DATABASE_UNAVAILABLE] * 6
     assert isinstance(problems[0], Problem)
     assert problems[0].headers == {"Retry-After": "1"}
     assert 0.4 <= elapsed < 0.4 + 1.0
     back.set()
-    await asyncio.wait_for(coalescer.close(), 5)
+    await asyncio.wait_for(batcher.close(), 5)
 
 
 async def test_requests_are_answered_again_once_the_database_is_back(
     monkeypatch: pytest.MonkeyPatch, recorder: Recorder, wallet_id: UUID
 ) -> None:
-    monkeypatch.setattr(coalesce, "_LIMIT_SECONDS", 0.1)
+    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.1)
     is_back = False
 
     async def call(operations: Sequence[Operation]) -> Sequence[Row]:
@@ -419,14 +420,14 @@ async def test_requests_are_answered_again_once_the_database_is_back(
             raise UNREACHABLE
         return await recorder(operations)
 
-    coalescer = Coalescer[Operation](call)
+    batcher = Batcher[Operation](call)
     first, second = deposits(wallet_id, 2)
     with pytest.raises(Problem):
-        await coalescer.apply(first)
+        await batcher.apply(first)
     is_back = True
     monkeypatch.undo()
-    assert (await coalescer.apply(second))["new_balance"] == 1
-    assert (await coalescer.apply(first))["new_balance"] == 2
+    assert (await batcher.apply(second))["new_balance"] == 1
+    assert (await batcher.apply(first))["new_balance"] == 2
 
 
 @pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError, asyncpg.SerializationError])
@@ -441,8 +442,8 @@ async def test_operations_that_were_in_the_way_of_others_are_tried_again(
             raise error("in the way of others")
         return rows
 
-    coalescer = Coalescer[Operation](call)
-    rows = await answered(*(coalescer.apply(operation) for wallet in wallets for operation in deposits(wallet, 2)))
+    batcher = Batcher[Operation](call)
+    rows = await answered(*(batcher.apply(operation) for wallet in wallets for operation in deposits(wallet, 2)))
     assert balances(rows) == [1, 2] * 3
 
 
@@ -467,8 +468,8 @@ async def test_a_poisoned_request_fails_alone_after_few_calls(
     operations = [Operation(str(wallets[place % 5]), "DEPOSIT", 1, f"key-{place}") for place in range(count)]
     at = count // 3
     operations[at] = operations[at]._replace(idempotency_key="poison")
-    coalescer = Coalescer[Operation](call)
-    results = await asyncio.wait_for(asyncio.gather(*map(coalescer.apply, operations), return_exceptions=True), 10)
+    batcher = Batcher[Operation](call)
+    results = await asyncio.wait_for(asyncio.gather(*map(batcher.apply, operations), return_exceptions=True), 10)
     assert isinstance(results.pop(at), asyncpg.DataError)
     assert not [result for result in results if isinstance(result, BaseException)]
     assert len((await state()).operations) == count - 1
@@ -478,9 +479,9 @@ async def test_a_poisoned_request_fails_alone_after_few_calls(
 async def test_several_poisoned_requests_fail_without_their_neighbours(
     pool: asyncpg.Pool, wallet_id: UUID, state: ReadState
 ) -> None:
-    coalescer = Coalescer[Operation](Poisoned(pool))
+    batcher = Batcher[Operation](Poisoned(pool))
     operations = [*deposits(wallet_id, 20), *deposits(wallet_id, 3, "poison"), *deposits(wallet_id, 20, "more")]
-    results = await asyncio.wait_for(coalescer.apply_all(operations), 10)
+    results = await asyncio.wait_for(batcher.apply_all(operations), 10)
     assert [place for place, result in enumerate(results) if isinstance(result, Exception)] == [20, 21, 22]
     assert len((await state()).operations) == 40
 
@@ -504,33 +505,33 @@ async def test_a_poisoned_request_is_an_internal_error_without_details(
 
 
 async def test_a_wallet_that_others_have_locked_delays_only_its_own_operations(
-    coalescer: Operations, recorder: Recorder, owner_connection: asyncpg.Connection, create_wallet: CreateWallet
+    batcher: Operations, recorder: Recorder, owner_connection: asyncpg.Connection, create_wallet: CreateWallet
 ) -> None:
     wallets = [await create_wallet() for _ in range(9)]
     locked = wallets[4]
     async with owner_connection.transaction():
         await owner_connection.execute("select from wallet.wallets where id = $1 for no key update", locked)
-        delayed = list(map(coalescer.apply, deposits(locked, 3)))
-        others = [coalescer.apply(operation) for w in wallets if w != locked for operation in deposits(w, 2)]
+        delayed = list(map(batcher.apply, deposits(locked, 3)))
+        others = [batcher.apply(operation) for w in wallets if w != locked for operation in deposits(w, 2)]
         rows = await answered(*others)
         assert recorder.sizes[0] == 3 + 16
         assert isinstance(recorder.failures[0], asyncpg.LockNotAvailableError)
         assert not any(answer.done() for answer in delayed)
-        late = coalescer.apply(deposits(wallets[0], 1, "late")[0])
+        late = batcher.apply(deposits(wallets[0], 1, "late")[0])
         assert (await answered(late))[0]["new_balance"] == 3
     assert balances(rows) == [1, 2] * 8
     assert balances(await answered(*delayed)) == [1, 2, 3]
 
 
 async def test_a_call_for_a_locked_wallet_alone_does_not_hold_up_the_next_ones(
-    coalescer: Operations, recorder: Recorder, owner_connection: asyncpg.Connection, create_wallet: CreateWallet
+    batcher: Operations, recorder: Recorder, owner_connection: asyncpg.Connection, create_wallet: CreateWallet
 ) -> None:
     locked, other = await create_wallet(), await create_wallet()
     async with owner_connection.transaction():
         await owner_connection.execute("select from wallet.wallets where id = $1 for no key update", locked)
-        delayed = coalescer.apply(deposits(locked, 1)[0])
+        delayed = batcher.apply(deposits(locked, 1)[0])
         await recorder.has_begun(1)
-        rows = await answered(*map(coalescer.apply, deposits(other, 3)))
+        rows = await answered(*map(batcher.apply, deposits(other, 3)))
         assert balances(rows) == [1, 2, 3]
         assert not delayed.done()
     assert balances(await answered(delayed)) == [1]
@@ -538,18 +539,18 @@ async def test_a_call_for_a_locked_wallet_alone_does_not_hold_up_the_next_ones(
 
 async def test_a_wallet_that_stays_locked_is_unavailable_after_the_limit(
     monkeypatch: pytest.MonkeyPatch,
-    coalescer: Operations,
+    batcher: Operations,
     owner_connection: asyncpg.Connection,
     wallet_id: UUID,
     state: ReadState,
 ) -> None:
-    monkeypatch.setattr(coalesce, "_LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.3)
     async with owner_connection.transaction():
         await owner_connection.execute("select from wallet.wallets for no key update")
         with pytest.raises(Problem) as problem:
-            await asyncio.wait_for(coalescer.apply(deposits(wallet_id, 1)[0]), 5)
-        await coalescer.close()
-    assert problem.value.entry is errors.DATABASE_UNAVAILABLE
+            await asyncio.wait_for(batcher.apply(deposits(wallet_id, 1)[0]), 5)
+        await batcher.close()
+    assert problem.value.kind is errors.DATABASE_UNAVAILABLE
     assert (await state()).operations == []
 
 
@@ -559,14 +560,14 @@ async def test_a_wallet_that_stays_locked_is_unavailable_after_the_limit(
 async def test_close_answers_everything_that_was_accepted(
     monkeypatch: pytest.MonkeyPatch, recorder: Recorder, create_wallet: CreateWallet
 ) -> None:
-    monkeypatch.setattr(coalesce, "_MAX_BATCH", 2)
+    monkeypatch.setattr("service.database.batcher._MAX_BATCH", 2)
     single, bulk = await create_wallet(), await create_wallet()
-    coalescer = Coalescer[Operation](recorder)
+    batcher = Batcher[Operation](recorder)
     recorder.may_go_on.clear()
-    many = asyncio.create_task(coalescer.apply_all(deposits(bulk, 3)))
+    many = asyncio.create_task(batcher.apply_all(deposits(bulk, 3)))
     await recorder.has_begun(1)
-    answers = list(map(coalescer.apply, deposits(single, 5)))
-    closing = asyncio.create_task(coalescer.close())
+    answers = list(map(batcher.apply, deposits(single, 5)))
+    closing = asyncio.create_task(batcher.close())
     await asyncio.sleep(0)
     assert not closing.done()
     recorder.may_go_on.set()
@@ -578,19 +579,19 @@ async def test_close_answers_everything_that_was_accepted(
 async def test_close_answers_what_has_to_be_sent_again(pool: asyncpg.Pool, wallet_id: UUID) -> None:
     call = LosesConnections(pool)
     call.lost_before = 2
-    coalescer = Coalescer[Operation](call)
-    answers = list(map(coalescer.apply, deposits(wallet_id, 3)))
-    await asyncio.wait_for(coalescer.close(), 10)
+    batcher = Batcher[Operation](call)
+    answers = list(map(batcher.apply, deposits(wallet_id, 3)))
+    await asyncio.wait_for(batcher.close(), 10)
     assert balances(answer.result() for answer in answers) == [1, 2, 3]
 
 
 async def test_close_answers_what_has_to_be_sent_in_parts(pool: asyncpg.Pool, wallet_id: UUID) -> None:
     call = Poisoned(pool)
     call.may_go_on.clear()
-    coalescer = Coalescer[Operation](call)
-    answers = list(map(coalescer.apply, [*deposits(wallet_id, 3), *deposits(wallet_id, 1, "poison")]))
+    batcher = Batcher[Operation](call)
+    answers = list(map(batcher.apply, [*deposits(wallet_id, 3), *deposits(wallet_id, 1, "poison")]))
     await call.has_begun(1)
-    closing = asyncio.create_task(coalescer.close())
+    closing = asyncio.create_task(batcher.close())
     await asyncio.sleep(0)
     call.may_go_on.set()
     await asyncio.wait_for(closing, 10)
@@ -598,8 +599,8 @@ async def test_close_answers_what_has_to_be_sent_in_parts(pool: asyncpg.Pool, wa
     assert sorted(balances(answer.result() for answer in answers)) == [1, 2, 3]
 
 
-async def test_close_returns_at_once_when_there_is_nothing_to_answer(coalescer: Operations) -> None:
-    await asyncio.wait_for(coalescer.close(), 1)
+async def test_close_returns_at_once_when_there_is_nothing_to_answer(batcher: Operations) -> None:
+    await asyncio.wait_for(batcher.close(), 1)
 
 
 # The whole service

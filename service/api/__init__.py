@@ -14,9 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from service import errors
-from service.answer import JsonAnswer
-from service.coalesce import BalanceRequest, Operation
-from service.contract import (
+from service.api.schema import (
     AMOUNT,
     CURRENCY,
     DEFAULT_PAGE,
@@ -42,10 +40,13 @@ from service.contract import (
     WalletPage,
     WalletRequest,
 )
-from service.database import BALANCES, OPERATIONS, POOL
-from service.errors import Entry, Problem
+from service.database.batcher import BalanceRequest, Operation
+from service.database.calls import BALANCES, OPERATIONS
+from service.database.pool import POOL
+from service.errors import Problem, ProblemType
 from service.ids import new_id
 from service.keys import Keys, Scope, guarded
+from service.response import JsonResponse
 from service.web import Handler
 
 _Item = TypeVar("_Item")
@@ -217,11 +218,11 @@ def _result(operation: Operation, row: asyncpg.Record | BaseException) -> BulkAp
 
 
 def _rejected(problem: Problem, replayed: bool = False) -> BulkRejected:
-    return BulkRejected(problem.entry.code, problem.detail, replayed)
+    return BulkRejected(problem.kind.code, problem.detail, replayed)
 
 
-def _json(content: Struct, status: int = 200, headers: dict[str, str] | None = None) -> JsonAnswer:
-    return JsonAnswer(_encode(content), status, headers)
+def _json(content: Struct, status: int = 200, headers: dict[str, str] | None = None) -> JsonResponse:
+    return JsonResponse(_encode(content), status, headers)
 
 
 def _page(items: list[_Item], limit: int, cursor_of: Callable[[_Item], str]) -> tuple[list[_Item], str | None]:
@@ -313,7 +314,7 @@ def _amount(value: int | str) -> int:
     raise Problem(*_WRONG_AMOUNT)
 
 
-def _text(value: str, refusal: errors.Entry) -> str:
+def _text(value: str, refusal: errors.ProblemType) -> str:
     """A text that PostgreSQL can hold: no NUL, and no lone surrogates, which aiohttp without its C parser makes."""
     try:
         value.encode()
@@ -405,7 +406,7 @@ class Route(NamedTuple):
     gives: type[Struct]
     takes: type[Struct] | None = None
     parameters: tuple[str, ...] = ()
-    refusals: tuple[Entry, ...] = ()
+    refusals: tuple[ProblemType, ...] = ()
 
 
 # Matched in this order: first what most requests are for.

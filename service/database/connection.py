@@ -1,0 +1,73 @@
+"""A connection with the rights of wallet_app alone, and why there is none."""
+
+import logging
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from service import deploy
+
+log = logging.getLogger(__name__)
+
+APP_ROLE = "wallet_app"
+
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 10
+_LOCK_MILLISECONDS = 100
+
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class ConnectError(Exception):
+    """The database cannot be served; the text says why."""
+
+
+def session_settings(url: str) -> dict[str, str]:
+    """The settings that a session of the service begins with."""
+    settings = {
+        "application_name": "wallets",
+        # A wallet that somebody holds locked is waited for apart from the others: see the batcher.
+        "lock_timeout": f"{_LOCK_MILLISECONDS}ms",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+        # Planning these small statements for the just-in-time compiler costs more than running them.
+        "jit": "off",
+    }
+    if urlsplit(url).username != APP_ROLE:
+        # Whoever we log in as, we work with the rights of wallet_app alone.
+        settings["role"] = APP_ROLE
+    return settings
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """One connection with the rights of wallet_app. Raises ConnectError."""
+    try:
+        return await asyncpg.connect(url, server_settings=session_settings(url), timeout=CONNECT_SECONDS)
+    except FAILURES as exc:
+        raise _explain(url, exc) from exc
+
+
+async def check(url: str) -> None:
+    """Looks whether a database can be served. Raises ConnectError when not; logs it when its functions differ."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    except FAILURES as exc:
+        raise _explain(url, exc) from exc
+    try:
+        if not await deploy.is_migrated(connection):
+            raise ConnectError(f"the database is not migrated; run: {deploy.MEND}")
+    finally:
+        await connection.close()
+    connection = await connect(url)
+    try:
+        if difference := await deploy.difference(connection):
+            log.error("%s; run: %s", difference, deploy.MEND)
+    finally:
+        await connection.close()
+
+
+def _explain(url: str, exc: Exception) -> ConnectError:
+    parts = urlsplit(url)
+    where = f"{parts.hostname or 'a local socket'}{f':{parts.port}' if parts.port else ''}, {parts.path.lstrip('/')}"
+    # An OSError or a TimeoutError may come without a text.
+    return ConnectError(f"cannot connect to the database ({where}): {str(exc) or type(exc).__name__}")
