@@ -13,6 +13,7 @@ from service.database.pool import DATABASE_URL, open_pool
 from service.errors import Problem
 from service.ids import new_id
 from service.keys import Keys
+from service.limits import DEFAULT, LIMITS, Limits
 from service.metrics import METRICS, Metrics
 from service.web import REQUEST_ID, Handler
 
@@ -26,7 +27,12 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 def create_app(
-    database_url: str, *, auth: bool = False, tls_proxy: bool = False, traces_to: str | None = None
+    database_url: str,
+    *,
+    auth: bool = False,
+    tls_proxy: bool = False,
+    traces_to: str | None = None,
+    limits: Limits = DEFAULT,
 ) -> web.Application:
     """The service on a database that is migrated.
 
@@ -34,10 +40,11 @@ def create_app(
     """
     app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
     app[DATABASE_URL] = database_url
+    app[LIMITS] = limits
     app[TRACING] = _traced(app, traces_to) if traces_to else None
     app.cleanup_ctx.extend([open_pool, batchers])
     app[METRICS] = Metrics()
-    keys = Keys() if auth else None
+    keys = Keys(limits.api_key_seconds) if auth else None
     api.setup(app, keys)
     openapi.setup(app, auth=auth)
     health.setup(app, keys)

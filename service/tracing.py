@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, format_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service.database.batcher import Batcher, Call
+from service.limits import Limits
 from service.web import TRACE_ID, Handler
 
 _NAME = "wallets"
@@ -43,7 +44,7 @@ class Tracing:
         app.middlewares.insert(0, self._middleware())
         app.cleanup_ctx.append(self._flush)
 
-    def batcher(self, function: str, call: Call[Any]) -> Batcher[Any]:
+    def batcher(self, function: str, call: Call[Any], limits: Limits) -> Batcher[Any]:
         """A batcher whose calls are traced."""
         contexts: dict[int, SpanContext] = {}
 
@@ -66,7 +67,7 @@ class Tracing:
                 waiting.answer.add_done_callback(lambda _: contexts.pop(id(request), None))
                 return waiting
 
-        return Traced(traced)
+        return Traced(traced, limits)
 
     def _middleware(self) -> Any:
         @web.middleware

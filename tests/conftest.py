@@ -17,6 +17,7 @@ from service import deploy
 from service.app import create_app
 from service.database.connection import session_settings
 from service.embedded import EmbeddedPostgres
+from service.limits import DEFAULT, Limits
 from service.server import Runner
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -103,9 +104,15 @@ async def owner_connection(database_url: str) -> AsyncIterator[asyncpg.Connectio
 
 
 @pytest.fixture
-async def address(database_url: str) -> AsyncIterator[str]:
+def limits() -> Limits:
+    """The service's limits; a test sets its own by `@pytest.mark.parametrize("limits", [Limits(…)])`."""
+    return DEFAULT
+
+
+@pytest.fixture
+async def address(database_url: str, limits: Limits) -> AsyncIterator[str]:
     """Where the service answers over HTTP, on a database of the test's own."""
-    runner = Runner(create_app(database_url))
+    runner = Runner(create_app(database_url, limits=limits))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

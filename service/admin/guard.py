@@ -13,6 +13,7 @@ from service import errors
 from service.admin import csrf, page, session, static
 from service.admin.session import ADMIN
 from service.errors import Problem
+from service.limits import LIMITS
 from service.web import REQUEST_ID, Handler
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,6 @@ _STARTED: web.RequestKey[web.StreamResponse] = web.RequestKey("_STARTED", web.St
 # Also for those who are not signed in.
 _OPEN = frozenset({"login", "language"})
 _SAFE = frozenset({"GET", "HEAD"})
-_READ_SECONDS = 15.0
 # PostgreSQL takes no NUL, and half of a surrogate pair is no character at all: UTF-7 can smuggle one in.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _RETRY_AFTER: dict[int, str] = {
@@ -99,7 +99,7 @@ async def _form(request: web.Request) -> MultiDictProxy[str]:
     form: MultiDict[str] = MultiDict()
     if request.content_type == "application/x-www-form-urlencoded":
         try:
-            async with asyncio.timeout(_READ_SECONDS):
+            async with asyncio.timeout(request.config_dict[LIMITS].body_seconds):
                 posted = await request.post()
         except TimeoutError:
             raise Problem(errors.REQUEST_TIMEOUT, "the form did not arrive in time", closes_connection=True) from None

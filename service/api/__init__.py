@@ -46,13 +46,13 @@ from service.database.pool import POOL
 from service.errors import Problem, ProblemType
 from service.ids import new_id
 from service.keys import Keys, Scope, guarded
+from service.limits import LIMITS
 from service.response import JsonResponse
 from service.web import Handler
 
 _Item = TypeVar("_Item")
 
 MAX_BULK_BYTES = 4 * 1024 * 1024
-_READ_SECONDS = 15.0
 _JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
@@ -282,7 +282,9 @@ async def _body(request: web.Request, decode: Any) -> Any:
         return decode(await _read(request))
     except TimeoutError:
         raise Problem(
-            errors.REQUEST_TIMEOUT, f"the body did not arrive within {_READ_SECONDS:g} s", closes_connection=True
+            errors.REQUEST_TIMEOUT,
+            f"the body did not arrive within {request.app[LIMITS].body_seconds:g} s",
+            closes_connection=True,
         ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Problem(
@@ -302,7 +304,7 @@ async def _read(request: web.Request) -> bytes:
         if len(content) > request.client_max_size:
             raise web.HTTPRequestEntityTooLarge(request.client_max_size)
         return content
-    async with asyncio.timeout(_READ_SECONDS):
+    async with asyncio.timeout(request.app[LIMITS].body_seconds):
         return await request.read()
 
 

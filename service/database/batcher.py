@@ -17,22 +17,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from service import errors
+from service.limits import Limits
 
 log = logging.getLogger(__name__)
-
-_MAX_BATCH = 1000
-_MAX_CALLS = 2
-# How many have to wait for a second call: with fewer, two small ones cost more than the next larger one.
-_MANY = 32
-# How many may wait: as many as there is room for, and of a database that is slow, what it begins with in this time or
-# with its next call: whoever is accepted waits no longer than for a call that is under way, however many ask.
-_MAX_WAITING = 10_000
-_PATIENCE_SECONDS = 0.25
-# How long a request is tried for, and how often it is looked whether that is over.
-_LIMIT_SECONDS = 10.0
-_EXPIRY_SECONDS = 0.25
-_RETRY_SECONDS = 0.05
-_MAX_RETRY_SECONDS = 0.5
 
 
 class Operation(NamedTuple):
@@ -72,13 +59,14 @@ class _Waiting(NamedTuple, Generic[Request]):
 class Batcher(Generic[Request]):
     """Turns many requests into few calls: `call` takes some, and returns a row for each of them in order."""
 
-    def __init__(self, call: Call[Request]) -> None:
+    def __init__(self, call: Call[Request], limits: Limits) -> None:
+        self._limits = limits
         self._call: Call[Request] = call
         self._waiting: deque[_Waiting[Request]] = deque()
         self._unanswered: deque[_Waiting[Request]] = deque()
         self._calls = 0
         self._seconds = 0.0
-        self._bearable = _MAX_WAITING
+        self._bearable = self._limits.max_queued
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -89,7 +77,7 @@ class Batcher(Generic[Request]):
 
     def check_room(self) -> None:
         """Raises the problem `overloaded` when too many wait."""
-        if len(self._waiting) >= min(self._bearable, _MAX_WAITING):
+        if len(self._waiting) >= min(self._bearable, self._limits.max_queued):
             raise errors.overloaded()
 
     def apply(self, request: Request) -> asyncio.Future[Row]:
@@ -97,7 +85,7 @@ class Batcher(Generic[Request]):
         self.check_room()
         waiting = self._accept(request)
         self._waiting.append(waiting)
-        if self._calls < _MAX_CALLS and self._is_call_due(self._calls):
+        if self._calls < self._limits.max_calls and self._is_call_due(self._calls):
             self._calls += 1
             self._start(self._work())
         return waiting.answer
@@ -117,10 +105,10 @@ class Batcher(Generic[Request]):
 
     def _accept(self, request: Request) -> _Waiting[Request]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(request, loop.create_future(), loop.time() + _LIMIT_SECONDS)
+        waiting = _Waiting(request, loop.create_future(), loop.time() + self._limits.request_seconds)
         self._unanswered.append(waiting)
         if self._expiry is None:
-            self._expiry = loop.call_later(_EXPIRY_SECONDS, self._expire)
+            self._expiry = loop.call_later(self._limits.expiry_seconds, self._expire)
         return waiting
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -129,17 +117,20 @@ class Batcher(Generic[Request]):
         task.add_done_callback(self._tasks.discard)
 
     def _is_call_due(self, other_calls: int) -> bool:
-        return len(self._waiting) >= (_MANY if other_calls else 1)
+        return len(self._waiting) >= (self._limits.second_call_at if other_calls else 1)
 
     async def _work(self) -> None:
         try:
             while self._is_call_due(self._calls - 1):
-                await self._settle([self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))])
+                await self._settle(
+                    [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.max_batch))]
+                )
         finally:
             self._calls -= 1
 
-    async def _settle(self, batch: list[_Waiting[Request]], pause: float = _RETRY_SECONDS) -> None:
+    async def _settle(self, batch: list[_Waiting[Request]], pause: float | None = None) -> None:
         """Answers every request of a batch: with its row, or with the error that kept it from being applied."""
+        pause = self._limits.retry_seconds if pause is None else pause
         # Whoever has gone away, or was told that it took too long, needs no answer any more.
         while batch := [waiting for waiting in batch if not waiting.answer.done()]:
             began_at = asyncio.get_running_loop().time()
@@ -161,7 +152,7 @@ class Batcher(Generic[Request]):
                     self._start(self._settle_later(batch, pause))
                     return
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _MAX_RETRY_SECONDS)
+                pause = min(2 * pause, self._limits.max_retry_seconds)
             else:
                 self._measure(len(batch), asyncio.get_running_loop().time() - began_at)
                 for waiting, row in zip(batch, rows, strict=True):
@@ -171,14 +162,16 @@ class Batcher(Generic[Request]):
     def _measure(self, done: int, seconds: float) -> None:
         """Learns how long a call takes, and has no more wait than a slow database can begin with in good time."""
         # A small call tells little of a full one: what that took is forgotten bit by bit.
-        is_full = done >= _MAX_BATCH
-        self._seconds = seconds * _MAX_BATCH / done if is_full else max(seconds, 0.9 * self._seconds)
-        can_begin = int(_PATIENCE_SECONDS * _MAX_CALLS * _MAX_BATCH / max(self._seconds, 0.001))
-        self._bearable = max(can_begin, _MAX_BATCH)
+        is_full = done >= self._limits.max_batch
+        self._seconds = seconds * self._limits.max_batch / done if is_full else max(seconds, 0.9 * self._seconds)
+        can_begin = int(
+            self._limits.max_queue_seconds * self._limits.max_calls * self._limits.max_batch / max(self._seconds, 0.001)
+        )
+        self._bearable = max(can_begin, self._limits.max_batch)
 
     async def _settle_later(self, batch: list[_Waiting[Request]], pause: float) -> None:
         await asyncio.sleep(pause)
-        await self._settle(batch, min(2 * pause, _MAX_RETRY_SECONDS))
+        await self._settle(batch, min(2 * pause, self._limits.max_retry_seconds))
 
     def _expire(self) -> None:
         """Tells those that have waited too long; they are in the order of their deadlines."""
@@ -189,7 +182,7 @@ class Batcher(Generic[Request]):
             waiting = unanswered.popleft()
             if not waiting.answer.done():
                 waiting.answer.set_exception(errors.database_unavailable())
-        self._expiry = loop.call_later(_EXPIRY_SECONDS, self._expire) if unanswered else None
+        self._expiry = loop.call_later(self._limits.expiry_seconds, self._expire) if unanswered else None
 
 
 def _answer(waiting: _Waiting[Request], answer: Row | Exception) -> None:

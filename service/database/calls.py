@@ -8,6 +8,7 @@ from aiohttp import web
 
 from service.database.batcher import BalanceRequest, Batcher, KeyRequest, Operation
 from service.database.pool import POOL, KeptConnections
+from service.limits import LIMITS
 from service.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _CHECK_API_KEYS = "select id, name, scope, rate_limit from wallet.check_api_keys
 
 async def batchers(app: web.Application) -> AsyncIterator[None]:
     """What applies operations, reads balances and looks keys up; all that they accepted is answered before they end."""
-    pool, metrics, tracing = app[POOL], app[METRICS], app[TRACING]
+    pool, metrics, tracing, limits = app[POOL], app[METRICS], app[TRACING], app[LIMITS]
 
     async with KeptConnections(pool) as connections:
 
@@ -46,7 +47,7 @@ async def batchers(app: web.Application) -> AsyncIterator[None]:
                     metrics.operated(requests, rows)
                 return rows
 
-            made = Batcher(call) if tracing is None else tracing.batcher(function, call)
+            made = Batcher(call, limits) if tracing is None else tracing.batcher(function, call, limits)
             return made
 
         operations = app[OPERATIONS] = batcher("apply_operations", _APPLY_OPERATIONS)

@@ -14,8 +14,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from service.admin import guard, session
+from service.admin import session
 from service.app import create_app
+from service.limits import Limits
 from service.server import Runner
 
 from . import PASSWORD, Browser, Page
@@ -271,8 +272,8 @@ async def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
     assert_error(await browser.request("POST", "/admin/login", data={"password": "x" * 70_000}), 413)
 
 
-async def test_a_form_that_never_arrives_is_not_waited_for(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "_READ_SECONDS", 0.1)
+@pytest.mark.parametrize("limits", [Limits(body_seconds=0.1)])
+async def test_a_form_that_never_arrives_is_not_waited_for(browser: Browser) -> None:
     asked = asyncio.Event()
 
     async def content() -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from service.app import create_app
+from service.limits import Limits
 from service.server import Runner
 
 from . import UNKNOWN, Answer, Call, Condition, ReadState, Refused, Release, assert_problem, until
@@ -27,10 +28,10 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture
-async def without_database(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[aiohttp.ClientSession]:
+async def without_database(closed_port: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a service whose database is not there, and which does not try for long."""
-    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.1)
-    runner = Runner(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"))
+    url = f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"
+    runner = Runner(create_app(url, limits=Limits(request_seconds=0.1)))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
@@ -101,10 +102,8 @@ async def test_it_is_not_ready_but_lives(without_database: aiohttp.ClientSession
         assert (response.status, await response.json()) == (200, {"status": "live"})
 
 
-async def test_more_requests_than_can_wait_are_told_to_come_again(
-    apply: Call, refused: Refused, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.database.batcher._MAX_WAITING", 0)
+@pytest.mark.parametrize("limits", [Limits(max_queued=0)])
+async def test_more_requests_than_can_wait_are_told_to_come_again(apply: Call, refused: Refused) -> None:
     answer = await refused(apply("DEPOSIT", "1"), 503, "overloaded")
     assert answer.headers["retry-after"] == "1"
 
@@ -139,15 +138,10 @@ async def test_an_operation_whose_session_is_ended_is_sent_again_and_applied_onc
     assert len((await state()).operations) == 1
 
 
+@pytest.mark.parametrize("limits", [Limits(request_seconds=0.3)])
 async def test_an_operation_that_was_given_up_is_applied_once_when_it_is_repeated(
-    apply: Call,
-    release: Release,
-    is_waiting: Condition,
-    terminate: Terminate,
-    state: ReadState,
-    monkeypatch: pytest.MonkeyPatch,
+    apply: Call, release: Release, is_waiting: Condition, terminate: Terminate, state: ReadState
 ) -> None:
-    monkeypatch.setattr("service.database.batcher._LIMIT_SECONDS", 0.3)
     waiting = asyncio.create_task(apply("DEPOSIT", "1", "key"))
     await until(is_waiting)
     await terminate()

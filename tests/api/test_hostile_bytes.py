@@ -2,6 +2,8 @@
 
 import pytest
 
+from service.limits import Limits
+
 from . import Answer, Condition, Connect, Exchange, ReadLog, ReadState, Refused, Release, get, post, until
 
 VALID = b'{"operation_type":"DEPOSIT","amount":"1"}'
@@ -214,10 +216,10 @@ async def test_a_broken_body_after_the_answer_is_no_failure_of_the_service(
     assert {line["level"] for line in read_log()} == {"info"}
 
 
+@pytest.mark.parametrize("limits", [Limits(body_seconds=0.05)])
 async def test_a_body_that_does_not_arrive_is_given_up(
-    connect: Connect, wallet: str, state: ReadState, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, wallet: str, state: ReadState, refused: Refused
 ) -> None:
-    monkeypatch.setattr("service.api._READ_SECONDS", 0.05)
     before = await state()
     wire = await connect()
     request = post(f"/api/wallets/{wallet}/operation", VALID, JSON)
@@ -229,10 +231,10 @@ async def test_a_body_that_does_not_arrive_is_given_up(
     assert await state() == before
 
 
+@pytest.mark.parametrize("limits", [Limits(body_seconds=0.2)])
 async def test_a_body_that_goes_on_with_a_broken_chunk_changes_nothing(
-    connect: Connect, wallet: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, wallet: str, refused: Refused
 ) -> None:
-    monkeypatch.setattr("service.api._READ_SECONDS", 0.2)
     wire = await connect()
     head = f"POST /api/wallets/{wallet}/operation HTTP/1.1\r\nHost: wallets\r\n{JSON}\r\n".encode()
     await wire.send(head + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")

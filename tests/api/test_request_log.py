@@ -4,9 +4,10 @@ import json
 import logging
 import re
 
+import asyncpg
 import pytest
 
-from . import Call, Connect, ReadLog, get, post
+from . import UNKNOWN, Call, Connect, ReadLog, get, post
 
 
 def requests(read_log: ReadLog) -> list[dict[str, object]]:
@@ -103,13 +104,13 @@ async def test_a_path_cannot_forge_a_line(read_log: ReadLog, connect: Connect) -
 
 
 async def test_a_defect_is_logged_under_the_id_of_the_request_and_not_told(
-    read_log: ReadLog, call: Call, monkeypatch: pytest.MonkeyPatch
+    read_log: ReadLog, call: Call, owner_connection: asyncpg.Connection
 ) -> None:
-    def fail(_: object) -> None:
-        raise RuntimeError("the secret of the house")
-
-    monkeypatch.setattr("service.api._limit", fail)
-    answer = await call("GET", "/api/wallets/", headers={"X-Request-ID": "mine"})
+    await owner_connection.execute(
+        "create or replace function wallet.get_wallet(p_wallet_id uuid) returns wallet.wallet_details "
+        "language plpgsql as $$ begin raise exception 'the secret of the house'; end $$"
+    )
+    answer = await call("GET", f"/api/wallets/{UNKNOWN}/details", headers={"X-Request-ID": "mine"})
     assert (answer.status, answer.json["code"]) == (500, "internal_error")
     assert b"secret" not in answer.content
     (line,) = [line for line in read_log() if line["level"] == "error"]

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from service import api
 from service.app import create_app
 from service.database.connection import CONNECT_SECONDS
 from service.database.pool import RESPONSE_SECONDS
+from service.limits import Limits
 from service.server import Runner
 
 from . import Condition, Release, Wire, get, post, until
@@ -61,7 +61,7 @@ async def test_a_request_in_flight_is_finished_and_no_other_is_let_in(
 
 
 def test_it_waits_longer_than_a_request_takes_at_most() -> None:
-    longest = api._READ_SECONDS + CONNECT_SECONDS + RESPONSE_SECONDS
+    longest = Limits().body_seconds + CONNECT_SECONDS + RESPONSE_SECONDS
     assert Runner(create_app("postgres://"))._shutdown_timeout > longest
 
 
