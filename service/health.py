@@ -19,7 +19,7 @@ _CHECK_SECONDS = 3.0
 class Comparison:
     """How the functions in the database differ from ours, as last seen; None once they were found to be the same."""
 
-    difference: str | None = "not yet compared"
+    drift: str | None = "not yet compared"
 
 
 _COMPARISON: web.AppKey[Comparison] = web.AppKey("_COMPARISON", Comparison)
@@ -49,12 +49,12 @@ async def ready(request: web.Request) -> web.Response:
     try:
         async with request.app[POOL].acquire(timeout=_CHECK_SECONDS) as connection:
             await connection.fetchval("select 1", timeout=_CHECK_SECONDS)
-            if comparison.difference is not None:
-                comparison.difference = await deploy.difference(connection)
+            if comparison.drift is not None:
+                comparison.drift = await deploy.drift(connection)
     except FAILURES:
         return _answer(503, "database_unavailable", "the database does not answer")
-    if comparison.difference is not None:
-        return _answer(503, "functions_differ", f"{comparison.difference}; run: {deploy.MEND}")
+    if comparison.drift is not None:
+        return _answer(503, "functions_differ", f"{comparison.drift}; run: {deploy.MIGRATE_COMMAND}")
     return _answer(200, "ready")
 
 

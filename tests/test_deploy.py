@@ -15,6 +15,7 @@ from conftest import connect_directly, renamed
 
 from service import deploy
 from service.database.connection import ConnectError, check, connect
+from service.deploy.drift import DB
 from service.embedded import EmbeddedError, EmbeddedPostgres
 
 ALTERATIONS = {
@@ -77,7 +78,7 @@ async def test_two_that_migrate_a_new_database_at_once_both_succeed(new_database
     await asyncio.gather(deploy.migrate(new_database_url), deploy.migrate(new_database_url))
     connection = await connect(new_database_url)
     try:
-        assert await deploy.difference(connection) is None
+        assert await deploy.drift(connection) is None
     finally:
         await connection.close()
 
@@ -168,9 +169,9 @@ async def test_a_replay_does_not_wait_for_a_transaction_that_holds_a_wallet(
 @as_alterations
 async def test_it_tells_that_functions_were_altered(owner_connection: asyncpg.Connection, alteration: str) -> None:
     await owner_connection.execute(alteration)
-    difference = await deploy.difference(owner_connection)
-    assert difference is not None
-    assert "functions were altered" in difference
+    drift = await deploy.drift(owner_connection)
+    assert drift is not None
+    assert "functions were altered" in drift
 
 
 @as_alterations
@@ -196,10 +197,14 @@ async def test_it_takes_back_a_function_that_went_to_another_owner(
     assert await functions(owner_connection) == before
 
 
-async def test_it_leaves_alone_what_is_not_ours(database_url: str, owner_connection: asyncpg.Connection) -> None:
-    await owner_connection.execute("create function wallet.of_a_dba() returns integer language sql return 1")
-    await deploy.migrate(database_url)
-    assert await owner_connection.fetchval("select wallet.of_a_dba()") == 1
+async def test_a_function_of_another_owner_stays(database_url: str) -> None:
+    superuser = await asyncpg.connect(database_url)
+    try:
+        await superuser.execute("create function wallet.of_a_dba() returns integer language sql return 1")
+        await deploy.migrate(database_url)
+        assert await superuser.fetchval("select wallet.of_a_dba()") == 1
+    finally:
+        await superuser.close()
 
 
 @as_alterations
@@ -209,33 +214,33 @@ async def test_the_service_is_not_ready_until_it_is_mended(
     await owner_connection.execute(alteration)
     async with client.get("/health/ready") as answer:
         assert answer.status == 503
-        assert deploy.MEND in (await answer.json())["detail"]
+        assert deploy.MIGRATE_COMMAND in (await answer.json())["detail"]
     await deploy.migrate(database_url)
     async with client.get("/health/ready") as answer:
         assert answer.status == 200
 
 
-async def test_the_functions_of_another_release_are_told(
-    app_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deploy, "source_digest", lambda: "of a later release")
-    assert await deploy.difference(app_connection) == "the database has the functions of another release"
+async def test_the_functions_of_another_release_are_told(app_connection: asyncpg.Connection, tmp_path: Path) -> None:
+    later = tmp_path / "db"
+    shutil.copytree(DB, later)
+    (later / "migrations" / "20991231000000_later.sql").write_text("-- migrate:up\n")
+    assert await deploy.drift(app_connection, later) == "the database has the functions of another release"
 
 
 async def test_a_file_that_does_not_compile_leaves_the_database_as_it_was(
     database_url: str,
     owner_connection: asyncpg.Connection,
     app_connection: asyncpg.Connection,
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     before = await functions(owner_connection), await deployments(owner_connection)
     broken = tmp_path / "db"
-    shutil.copytree(Path(deploy.__file__).parents[1] / "db", broken)
-    (broken / "functions" / "verify_wallet.sql").write_text("create or replace function wallet.verify_wallet(;")
-    monkeypatch.setattr(deploy, "_DB", broken)
+    shutil.copytree(DB, broken)
+    (broken / "functions" / "verification" / "verify_wallet.sql").write_text(
+        "create or replace function wallet.verify_wallet(;"
+    )
     with pytest.raises(deploy.DeployError, match=r"verify_wallet\.sql"):
-        await deploy.migrate(database_url)
+        await deploy.migrate(database_url, broken)
     assert (await functions(owner_connection), await deployments(owner_connection)) == before
     assert await app_connection.fetchval("select is_intact from wallet.get_deployment()")
 
@@ -247,7 +252,7 @@ async def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_ru
     new_database_url: str, maintenance: asyncpg.Connection
 ) -> None:
     await maintenance.execute(f"create database {urlsplit(new_database_url).path[1:]}")
-    with pytest.raises(ConnectError, match=deploy.MEND):
+    with pytest.raises(ConnectError, match=deploy.MIGRATE_COMMAND):
         await check(new_database_url)
 
 

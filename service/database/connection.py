@@ -55,13 +55,13 @@ async def check(url: str) -> None:
         raise _explain(url, exc) from exc
     try:
         if not await deploy.is_migrated(connection):
-            raise ConnectError(f"the database is not migrated; run: {deploy.MEND}")
+            raise ConnectError(f"the database is not migrated; run: {deploy.MIGRATE_COMMAND}")
     finally:
         await connection.close()
     connection = await connect(url)
     try:
-        if difference := await deploy.difference(connection):
-            log.error("%s; run: %s", difference, deploy.MEND)
+        if drift := await deploy.drift(connection):
+            log.error("%s; run: %s", drift, deploy.MIGRATE_COMMAND)
     finally:
         await connection.close()
 

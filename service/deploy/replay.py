@@ -1,0 +1,258 @@
+"""Replaying the files of `db/` that say what a function or a view is now: rules, then views, then other functions.
+
+Each object is replaced where it is, if PostgreSQL can do that. One that it cannot replace, because columns, argument
+names or a result have changed, is dropped and created again with all of ours that depends on it. What no file defines
+any more is dropped. What somebody else owns is never dropped: a deployment that would need it fails.
+"""
+
+import logging
+import re
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from service.deploy.drift import MIGRATE_COMMAND, drift, source_digest
+from service.deploy.errors import DeployError
+
+log = logging.getLogger(__name__)
+
+_OWNER = "wallet_owner"
+_GRANTEES = "public, wallet_app, wallet_reader"
+_REPLAY_LOCK = 0x77616C6C6574  # "wallet": any number that no other advisory lock of this database uses
+# Whoever reads a view while we wait to replace it waits behind us.
+_LOCK_TIMEOUT = "3s"
+
+_OBJECTS = """
+    select
+        o.*,
+        o.owner = $1::text::regrole as is_ours
+    from (
+        select
+            'pg_proc'::regclass::oid as catalogue, oid, proname::text as name, 'routine' as kind,
+            oid::regprocedure::text as identity, proowner as owner, prorettype = 'trigger'::regtype as is_trigger
+        from pg_proc
+        where pronamespace = 'wallet'::regnamespace
+        union all
+        select 'pg_class'::regclass::oid, oid, relname::text, 'view', oid::regclass::text, relowner, false
+        from pg_class
+        where relnamespace = 'wallet'::regnamespace and relkind = 'v'
+    ) as o
+"""
+# What depends on a view, on its row type or on a function. A view's query is a rule of the view.
+_DEPENDENTS = """
+    select distinct
+        coalesce(r.ev_class, d.objid) as oid,
+        case when r.oid is null then d.classid else 'pg_class'::regclass::oid end as catalogue,
+        case
+            when r.oid is null then pg_describe_object(d.classid, d.objid, d.objsubid)
+            else pg_describe_object('pg_class'::regclass, r.ev_class, 0)
+        end as description
+    from pg_depend as d
+    left join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+    where d.deptype in ('n', 'a')
+        and coalesce(r.ev_class, d.objid) <> $2
+        and (
+            (d.refclassid, d.refobjid) = ($1, $2)
+            or d.refclassid = 'pg_type'::regclass and d.refobjid in (
+                select unnest(array[t.oid, t.typarray])
+                from pg_type as t join pg_class as c on t.oid = c.reltype
+                where $1 = 'pg_class'::regclass::oid and c.oid = $2
+            )
+        )
+"""
+# What a DBA granted to other roles than ours.
+_GRANTS = """
+    select
+        o.name,
+        format(
+            'grant %s on %s wallet.%I to %s%s',
+            a.privilege_type, o.kind, o.name, a.grantee::regrole, case when a.is_grantable then ' with grant option' end
+        ) as statement
+    from (
+        select 'routine' as kind, proname as name, proowner as owner, proacl as acl from pg_proc
+        where pronamespace = 'wallet'::regnamespace
+        union all
+        select 'table', relname, relowner, relacl from pg_class
+        where relnamespace = 'wallet'::regnamespace and relkind = 'v'
+    ) as o
+    cross join aclexplode(o.acl) as a
+    where a.grantee not in (0, o.owner)
+        and a.grantee::regrole::text not in ('wallet_owner', 'wallet_app', 'wallet_reader')
+"""
+# All of a view but its owner.
+_VIEW = """
+    select
+        pg_get_viewdef(c.oid) as query,
+        c.reloptions as options,
+        obj_description(c.oid, 'pg_class') as comment,
+        (
+            select array_agg(a.item::text order by a.item::text)
+            from unnest(c.relacl) as a (item)
+            where a.item::text ~ '^(wallet_app|wallet_reader|)='
+        ) as grants,
+        (
+            select array_agg(
+                concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum))
+                order by a.attnum
+            )
+            from pg_attribute as a
+            where a.attrelid = c.oid and a.attnum > 0
+        ) as columns
+    from pg_class as c
+    where c.oid = to_regclass($1) and c.relkind = 'v'
+"""
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file, and the object that it defines, which has the file's name."""
+
+    path: Path
+    kind: str
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+async def replay(connection: asyncpg.Connection, db: Path) -> None:
+    """Makes functions and views what the files say, in one transaction. Raises DeployError."""
+    async with connection.transaction():
+        # Without this, two replays at once fail with "tuple concurrently updated".
+        await connection.execute("select pg_advisory_xact_lock($1)", _REPLAY_LOCK)
+        if await drift(connection, db) is None:
+            return
+        await connection.execute(
+            f"set local role {_OWNER}; set local lock_timeout = '{_LOCK_TIMEOUT}';"
+            # Functions may then call each other in whatever order their files come.
+            "set local check_function_bodies = off"
+        )
+        files = _files(db)
+        grants = await connection.fetch(_GRANTS)
+        await _drop_strays(connection, files)
+        await connection.execute(f"revoke all on all routines in schema wallet from {_GRANTEES}")
+        await _replay(connection, files)
+        await connection.execute("revoke all on all routines in schema wallet from public")
+        await _restore(connection, grants, {file.name for file in files})
+        await connection.execute(
+            "insert into wallet.deployments (source_digest, functions_digest) select $1, wallet._functions_digest()",
+            source_digest(db),
+        )
+
+
+def _files(db: Path) -> list[_File]:
+    functions = sorted(db.glob("functions/**/*.sql"))
+    rules = [path for path in functions if path.is_relative_to(db / "functions" / "rules")]
+    return [
+        *(_File(path, "routine") for path in rules),
+        *(_File(path, "view") for path in sorted(db.glob("views/**/*.sql"))),
+        *(_File(path, "routine") for path in functions if path not in rules),
+    ]
+
+
+async def _drop_strays(connection: asyncpg.Connection, files: list[_File]) -> None:
+    """Leaves at most one object of each file's name, and none of ours without a file."""
+    defined = {(file.kind, file.name) for file in files}
+    objects = [(o["kind"], o["name"], o) for o in await connection.fetch(_OBJECTS, _OWNER)]
+    for kind, name, found in objects:
+        if (kind, name) in defined:
+            # Overloads make calls ambiguous, and what is another's cannot be replaced.
+            is_stray = not found["is_ours"] or [(k, n) for k, n, _ in objects].count((kind, name)) > 1
+        else:
+            # The functions of triggers come with their tables: migrations create them.
+            is_stray = (
+                found["is_ours"] and not found["is_trigger"] and (kind != "view" or "view" in {k for k, _ in defined})
+            )
+        if is_stray:
+            await _drop(connection, found)
+
+
+async def _replay(connection: asyncpg.Connection, files: list[_File]) -> None:
+    pending = deque(files)
+    while pending:
+        file = pending.popleft()
+        try:
+            dropped = await _replace(connection, file)
+        except asyncpg.PostgresError as exc:
+            raise DeployError(f"{file.path.name}: {exc}") from exc
+        pending.extend(other for other in files if other.name in dropped and other not in pending and other != file)
+
+
+async def _replace(connection: asyncpg.Connection, file: _File) -> set[str]:
+    """Executes a file, and returns the names of what had to be dropped for that."""
+    text = file.path.read_text()
+    olds = await _named(connection, file)
+    if file.kind == "view" and olds:
+        if await _is_unchanged(connection, file, text):
+            return set()
+        await connection.execute(f"revoke all on wallet.{file.name} from {_GRANTEES}")
+    dropped: set[str] = set()
+    if not await _replace_in_place(connection, file, text):
+        for old in olds:
+            dropped |= await _drop(connection, old)
+        await connection.execute(text)
+    return dropped
+
+
+async def _replace_in_place(connection: asyncpg.Connection, file: _File, text: str) -> bool:
+    savepoint = connection.transaction()
+    await savepoint.start()
+    try:
+        await connection.execute(text)
+    except (asyncpg.InvalidFunctionDefinitionError, asyncpg.InvalidTableDefinitionError):
+        await savepoint.rollback()
+        return False
+    # With other arguments, a second function of the name was created.
+    if len(await _named(connection, file)) > 1:
+        await savepoint.rollback()
+        return False
+    await savepoint.commit()
+    return True
+
+
+async def _named(connection: asyncpg.Connection, file: _File) -> list[asyncpg.Record]:
+    objects: list[asyncpg.Record] = await connection.fetch(
+        f"{_OBJECTS} where o.kind = $2 and o.name = $3", _OWNER, file.kind, file.name
+    )
+    return objects
+
+
+async def _is_unchanged(connection: asyncpg.Connection, file: _File, text: str) -> bool:
+    """Whether a view is what its file says. To replace it takes a lock that every reader of the view waits for."""
+    trial = f"_{file.name}_of_this_release"
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(re.sub(rf"\bwallet\.{file.name}\b", f"wallet.{trial}", text))
+        views = [await connection.fetchrow(_VIEW, f"wallet.{name}") for name in (file.name, trial)]
+        return bool(views[0] == views[1])
+    finally:
+        await transaction.rollback()
+
+
+async def _drop(connection: asyncpg.Connection, dropped: asyncpg.Record) -> set[str]:
+    """Drops an object, after all of ours that depends on it, and returns their names. Raises DeployError."""
+    names = {str(dropped["name"])}
+    for dependent in await connection.fetch(_DEPENDENTS, dropped["catalogue"], dropped["oid"]):
+        ours = await connection.fetch(
+            f"{_OBJECTS} where o.catalogue = $2 and o.oid = $3", _OWNER, dependent["catalogue"], dependent["oid"]
+        )
+        if not ours or not ours[0]["is_ours"]:
+            description = dependent["description"]
+            raise DeployError(
+                f"cannot replace {dropped['kind']} {dropped['identity']}: {description} depends on it; "
+                f"drop {description}, run {MIGRATE_COMMAND}, and create it again"
+            )
+        names |= await _drop(connection, ours[0])
+    log.info("dropping %s %s", dropped["kind"], dropped["identity"])
+    await connection.execute(f"drop {dropped['kind']} if exists {dropped['identity']}")
+    return names
+
+
+async def _restore(connection: asyncpg.Connection, grants: list[asyncpg.Record], names: set[str]) -> None:
+    left = set(await connection.fetch(_GRANTS))
+    for grant in grants:
+        if grant not in left and grant["name"] in names:
+            await connection.execute(grant["statement"])
