@@ -635,8 +635,8 @@ async def test_any_worker_tells_what_all_of_them_have_counted(serve: Launch) -> 
         (("createkey", "shop", "--scope", "all"), "read"),
         (("createkey", "shop"), "--scope"),
         (("createkey", "shop", "--scope", "read", "--rate-limit", "0"), "--rate-limit"),
-        (("createkey", " ", "--scope", "read"), "wallets: name has to be"),
-        (("revokekey", "nobody"), "wallets: there is no live API key nobody"),
+        (("createkey", " ", "--scope", "read"), "wallets: name must be"),
+        (("revokekey", "nobody"), "wallets: API key not found: nobody"),
     ],
 )
 async def test_a_key_that_cannot_be_is_explained(

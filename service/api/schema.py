@@ -115,7 +115,7 @@ class BulkRejected(Struct, tag_field="status", tag="REJECTED"):
     """An operation that was refused; it moved nothing."""
 
     code: Annotated[str, _told("As in a problem", "insufficient_funds")]
-    detail: Annotated[str, _told("Why", "700 available, 9000 to withdraw is more")]
+    detail: Annotated[str, _told("Why", "insufficient funds: 700 available, 9000 requested")]
     replayed: Annotated[bool, _told("Whether it was refused before, under the same key", False)]
 
 

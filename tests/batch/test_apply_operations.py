@@ -77,7 +77,7 @@ async def test_it_answers_every_column_of_a_refusal(create_wallet: CreateWallet,
         "replayed": False,
         "created_at": None,
         "error_code": "WA002",
-        "detail": f"wallet {wallet_id} has 20 available, 30 to withdraw is more",
+        "detail": "insufficient funds: 20 available, 30 requested",
     }
 
 

@@ -74,7 +74,7 @@ async def test_a_refused_item_is_its_own_result(call: Call, create_wallet: Creat
             {
                 "status": "REJECTED",
                 "code": "insufficient_funds",
-                "detail": f"wallet {wallet_id} has 5 available, 6 to withdraw is more",
+                "detail": "insufficient funds: 5 available, 6 requested",
                 "replayed": False,
             }
         ],

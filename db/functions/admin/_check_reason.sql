@@ -10,7 +10,7 @@ begin
         or p_reason !~ '\S'
         or p_reason ~ '[\u0001-\u001f\u007f]'
     then
-        raise exception 'reason has to be 1 to 500 characters, not all of them blank and none a control character'
+        raise exception 'reason must be 1 to 500 characters, not only blanks, without control characters'
             using errcode = 'WA021';
     end if;
 end;

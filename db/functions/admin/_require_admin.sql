@@ -11,7 +11,7 @@ declare
 begin
     select s.username into v_username from _find_session(p_session) as s;
     if not found then
-        raise exception 'nobody is signed in with this session' using errcode = 'WA020';
+        raise exception 'not signed in: session not found or expired' using errcode = 'WA020';
     end if;
     return v_username;
 end;

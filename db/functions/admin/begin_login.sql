@@ -21,7 +21,7 @@ begin
     if (select count(*) from login_attempts as l where l.username = v_username and l.attempted_at > v_since) >= 10
         or (select count(*) from login_attempts as l where l.address = p_address and l.attempted_at > v_since) >= 50
     then
-        raise exception 'too many attempts to sign in have failed: try again in 15 minutes' using errcode = 'WA019';
+        raise exception 'too many failed sign-in attempts; retry in 15 minutes' using errcode = 'WA019';
     end if;
 
     delete from login_attempts as l where l.attempted_at <= v_since;

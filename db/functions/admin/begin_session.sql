@@ -14,7 +14,7 @@ declare
 begin
     select * into v_admin from admins as a where lower(a.username) = lower(p_username) for share;
     if not found then
-        raise exception 'there is no admin %', coalesce(p_username, 'null') using errcode = 'WA018';
+        raise exception 'admin not found: %', coalesce(p_username, 'null') using errcode = 'WA018';
     end if;
 
     delete from login_attempts as l where l.username = lower(p_username);

@@ -13,14 +13,14 @@ declare
     v_admin admin_details;
 begin
     if p_username is null or p_username !~ '^[[:alnum:]@.+_-]{1,150}$' then
-        raise exception 'username has to be 1 to 150 letters, digits and @ . + - _' using errcode = 'WA017';
+        raise exception 'username must be 1 to 150 letters, digits and @ . + - _' using errcode = 'WA017';
     end if;
 
     insert into admins (username, password_hash)
     values (p_username, p_password_hash)
     on conflict (lower(username)) do nothing;
     if not found then
-        raise exception 'there is already an admin %', p_username using errcode = 'WA016';
+        raise exception 'admin already exists: %', p_username using errcode = 'WA016';
     end if;
     perform _record_audit(p_username, null, 'create_admin');
     select * into v_admin from admin_details as a where a.username = p_username;

@@ -18,7 +18,7 @@ declare
     v_admin admins;
 begin
     if p_session is not null and lower(_require_admin(p_session)) is distinct from lower(p_username) then
-        raise exception 'another admin is signed in with this session' using errcode = 'WA020';
+        raise exception 'not signed in: the session belongs to another admin' using errcode = 'WA020';
     end if;
 
     update admins as a
@@ -26,7 +26,7 @@ begin
     where lower(a.username) = lower(p_username)
     returning a.* into v_admin;
     if not found then
-        raise exception 'there is no admin %', coalesce(p_username, 'null') using errcode = 'WA018';
+        raise exception 'admin not found: %', coalesce(p_username, 'null') using errcode = 'WA018';
     end if;
     delete from admin_sessions as s where s.admin_id = v_admin.id;
     perform _record_audit(v_admin.username, p_address, 'set_password');

@@ -11,15 +11,15 @@ declare
     v_key api_key_details;
 begin
     if p_name is null or char_length(p_name) > 100 or p_name !~ '\S' or p_name ~ '[\u0001-\u001f\u007f]' then
-        raise exception 'name has to be 1 to 100 characters, not all of them blank and none a control character'
+        raise exception 'name must be 1 to 100 characters, not only blanks, without control characters'
             using errcode = 'WA014';
     end if;
     if p_scope is null or p_scope not in ('read', 'operate', 'manage') then
-        raise exception 'scope has to be read, operate or manage, not %', coalesce(p_scope, 'null')
+        raise exception 'scope must be read, operate or manage; got %', coalesce(left(p_scope, 40), 'null')
             using errcode = 'WA025';
     end if;
     if p_rate_limit <= 0 then
-        raise exception 'rate limit has to be a number of requests a second from 1, not %', p_rate_limit
+        raise exception 'rate limit must be at least 1 request per second; got %', p_rate_limit
             using errcode = 'WA026';
     end if;
 
@@ -35,7 +35,7 @@ begin
         and k.rate_limit is not distinct from p_rate_limit
         and k.revoked_at is null;
     if not found then
-        raise exception 'there is already an API key %', p_name using errcode = 'WA023';
+        raise exception 'API key already exists: %', p_name using errcode = 'WA023';
     end if;
     return v_key;
 end;

@@ -18,7 +18,7 @@ begin
     end if;
     select * into v_key from api_key_details as d where d.id = p_id;
     if not found then
-        raise exception 'there is no API key %', p_id using errcode = 'WA024';
+        raise exception 'API key not found: %', coalesce(p_id::text, 'null') using errcode = 'WA024';
     end if;
     return v_key;
 end;

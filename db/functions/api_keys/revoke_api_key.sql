@@ -14,7 +14,7 @@ declare
     );
 begin
     if v_key.id is null then
-        raise exception 'there is no live API key %', p_name using errcode = 'WA024';
+        raise exception 'API key not found: %', coalesce(p_name, 'null') using errcode = 'WA024';
     end if;
     perform _record_audit(session_user, null, 'revoke_api_key', p_detail => _api_key_detail(v_key));
     return v_key;

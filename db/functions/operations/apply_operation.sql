@@ -1,13 +1,13 @@
 -- Applies one deposit or withdrawal to a wallet and writes it to the ledger: one update and one insert, in one
 -- statement. Either both happen or the call raises and nothing has changed. Amounts are minor units.
 --
--- With an idempotency key the call is safe to repeat: the same key with the same type and amount gives the first answer
--- again, with replayed = true, and moves nothing. Without one, every call is an operation of its own. A refusal that
--- apply_operations remembered under a key is raised again; this function itself cannot remember one, because what it
--- would write is rolled back with the transaction that it fails.
+-- With an idempotency key the call is safe to repeat: the same key with the same type and amount returns the first
+-- result again, with replayed = true, and moves nothing. Without one, every call is an operation of its own. A
+-- rejection that apply_operations remembered under a key is raised again; this function itself cannot remember one,
+-- because what it would write is rolled back with the transaction that it fails.
 --
--- Locks:  the wallet's row, until the transaction ends. Whoever moves money in several wallets in one transaction
---         should call in the order of the wallets' ids, or two such transactions can deadlock (40P01).
+-- Locks:  the wallet's row, until the transaction ends. A transaction that moves money in several wallets should call
+--         in the order of the wallets' ids: otherwise two of them can deadlock (40P01).
 -- Raises: WA001 wallet_not_found            WA002 insufficient_funds
 --         WA003 invalid_amount              WA004 invalid_operation_type
 --         WA005 balance_limit_exceeded      WA006 wallet_not_active
@@ -29,7 +29,6 @@ create or replace function wallet.apply_operation(
 language plpgsql
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -41,13 +40,13 @@ declare
     v_error text;
 begin
     if p_idempotency_key is null then
-        null; -- it is drawn below
-    elsif p_idempotency_key = '' or octet_length(p_idempotency_key) > 255 or p_idempotency_key ~ '[^!-~]' then
+        null; -- generated below
+    elsif not _is_idempotency_key(p_idempotency_key) then
         v_error := 'WA008';
     else
         v_id := _operation_id(p_wallet_id, p_idempotency_key);
-        -- Two calls with one key: the later waits here, then sees what the earlier did. The lock and the look have to
-        -- be two statements, because a statement that has waited for a row still reads other tables as they were.
+        -- Two calls with one key: the later waits here, then sees what the earlier did. Lock and look are two
+        -- statements, because a statement that has waited for a row still reads other tables as they were.
         perform from wallets as w where w.id = p_wallet_id for no key update;
         select f.* into operation_type, amount, new_balance, seq, created_at, v_first_error, v_first_detail, replayed
         from (
@@ -61,7 +60,7 @@ begin
         ) as f;
         if not found then
             null;
-        elsif operation_type is distinct from p_operation_type or amount is distinct from p_amount then
+        elsif not _is_same_request(operation_type, amount, p_operation_type, p_amount) then
             v_error := 'WA007';
         elsif v_first_error is not null then
             raise exception '%', v_first_detail using errcode = v_first_error;
@@ -72,23 +71,20 @@ begin
         end if;
     end if;
 
-    loop
+    -- Without a key the first attempt takes the lock; the second, if a rule did not say why, runs under it.
+    for v_attempt in 1..2 loop
         -- A statement that had to wait for the row computes anew from what it then finds, the clock included: so
         -- created_at never runs backwards within a wallet, and no update is lost. All rules are in this one statement,
         -- because each expression of PL/pgSQL costs a transaction about as much as a row's index entry.
-        with settled as (
+        with applied as (
             update wallets as w
-            set balance = case p_operation_type when 'DEPOSIT' then w.balance + p_amount else w.balance - p_amount end,
+            set balance = _balance_after(w.balance, p_operation_type, p_amount),
                 last_seq = w.last_seq + 1,
                 updated_at = greatest(clock_timestamp(), w.updated_at)
             where w.id = p_wallet_id
-                and w.status = 'ACTIVE'
                 and v_error is null
-                and case
-                    when p_amount <= 0 then false
-                    when p_operation_type = 'DEPOSIT' then w.balance <= 9223372036854775807 - p_amount
-                    when p_operation_type = 'WITHDRAW' then w.balance - w.held >= p_amount
-                end
+                and _request_error(p_wallet_id, p_operation_type, p_amount) is null
+                and _rule_error(p_operation_type, p_amount, w.status, w.balance, w.held) is null
             returning w.balance, w.last_seq, w.updated_at, coalesce(p_idempotency_key, gen_random_uuid()::text) as key
         )
 
@@ -97,43 +93,39 @@ begin
         )
         select
             p_wallet_id,
-            s.last_seq,
-            coalesce(v_id, _operation_id(p_wallet_id, s.key)),
+            a.last_seq,
+            coalesce(v_id, _operation_id(p_wallet_id, a.key)),
             p_amount,
-            s.balance,
-            s.updated_at,
+            a.balance,
+            a.updated_at,
             p_operation_type,
-            s.key
-        from settled as s
+            a.key
+        from applied as a
         returning o.id, 'SUCCESS', o.operation_type, o.amount, o.balance_after, o.seq, false, o.created_at
         into operation_id, status, operation_type, amount, new_balance, seq, replayed, created_at;
         if found then
             return;
         end if;
 
-        -- Refused, but why? The wallet is locked to answer that, and may have changed in between: then once more.
+        -- Rejected, but why? The wallet may have changed in between: then no rule says, and it is tried once more.
         select * into v_wallet from wallets as w where w.id = p_wallet_id for no key update;
-        v_error := case
-            when p_amount is null or p_amount <= 0 then 'WA003'
-            when p_operation_type is null or p_operation_type not in ('DEPOSIT', 'WITHDRAW') then 'WA004'
-            when p_wallet_id is null then 'WA001'
-            when v_error = 'WA008' then v_error
-            when v_wallet.id is null then 'WA001'
-            when v_error = 'WA007' then v_error
-            when v_wallet.status <> 'ACTIVE' then 'WA006'
-            when p_operation_type = 'WITHDRAW' and v_wallet.balance - v_wallet.held < p_amount then 'WA002'
-            when p_operation_type = 'DEPOSIT' and v_wallet.balance > 9223372036854775807 - p_amount then 'WA005'
-        end;
-        exit when v_error is not null;
+        v_error := coalesce(
+            _request_error(p_wallet_id, p_operation_type, p_amount),
+            v_error,
+            case when v_wallet.id is null then 'WA001' end,
+            _rule_error(p_operation_type, p_amount, v_wallet.status, v_wallet.balance, v_wallet.held)
+        );
+        if v_error is not null then
+            raise exception '%', _rejection_detail(
+                v_error, p_wallet_id, p_operation_type, p_amount, v_wallet.balance, v_wallet.held, v_wallet.status
+            ) using errcode = v_error;
+        end if;
     end loop;
-
-    raise exception '%', _refusal_detail(
-        v_error, p_wallet_id, p_operation_type, p_amount, v_wallet.balance, v_wallet.held, v_wallet.status
-    ) using errcode = v_error;
+    raise exception 'no rule rejects this operation, and it was not applied' using errcode = 'assert_failure';
 end;
 $$;
 
 comment on function wallet.apply_operation(uuid, text, bigint, text) is
-'Applies a DEPOSIT or WITHDRAW of p_amount minor units; raises WA001 to WA008 when refused. Safe to repeat with a key.';
+'Applies a DEPOSIT or WITHDRAW of p_amount minor units; raises WA001 to WA008. Safe to repeat with a key.';
 
 grant execute on function wallet.apply_operation(uuid, text, bigint, text) to wallet_app;

@@ -19,7 +19,7 @@ begin
     where o.wallet_id = p_wallet_id and o.operation_id = p_operation_id;
     if not found then
         perform get_balance(p_wallet_id);
-        raise exception 'wallet % has no operation %', p_wallet_id, p_operation_id using errcode = 'WA010';
+        raise exception 'operation not found: %', coalesce(p_operation_id::text, 'null') using errcode = 'WA010';
     end if;
     return v_operation;
 end;

@@ -6,7 +6,7 @@ immutable parallel safe
 as $$
 begin
     if p_limit is null or p_limit not between 1 and 1001 then
-        raise exception 'limit has to be from 1 to 1001, not %', coalesce(p_limit::text, 'null')
+        raise exception 'limit must be between 1 and 1001; got %', coalesce(p_limit::text, 'null')
             using errcode = 'WA015';
     end if;
 end;

@@ -18,11 +18,11 @@ declare
     v_now timestamptz := clock_timestamp();
 begin
     if p_name is not null and (char_length(p_name) > 200 or p_name !~ '\S' or p_name ~ '[\u0001-\u001f\u007f]') then
-        raise exception 'name has to be 1 to 200 characters, not all of them blank and none a control character'
+        raise exception 'name must be 1 to 200 characters, not only blanks, without control characters'
             using errcode = 'WA014';
     end if;
     if not exists (select from currencies as c where c.code = p_currency) then
-        raise exception 'currency has to be an ISO 4217 code such as RUB or EUR, not %', coalesce(p_currency, 'null')
+        raise exception 'currency must be an ISO 4217 code such as RUB or EUR; got %', coalesce(left(p_currency, 40), 'null')
             using errcode = 'WA011';
     end if;
 
@@ -30,7 +30,7 @@ begin
     values (v_id, p_name, p_currency, v_now, v_now)
     on conflict on constraint wallets_pkey do nothing;
     if not found then
-        raise exception 'there is already a wallet %', v_id using errcode = 'WA009';
+        raise exception 'wallet already exists: %', v_id using errcode = 'WA009';
     end if;
     return get_wallet(v_id);
 end;

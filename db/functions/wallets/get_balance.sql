@@ -16,7 +16,7 @@ declare
 begin
     select w.balance into v_balance from wallets as w where w.id = p_wallet_id;
     if not found then
-        raise exception 'there is no wallet %', p_wallet_id using errcode = 'WA001';
+        raise exception 'wallet not found: %', coalesce(p_wallet_id::text, 'null') using errcode = 'WA001';
     end if;
     return v_balance;
 end;

@@ -34,7 +34,7 @@ declare
 begin
     perform _check_limit(p_limit);
     if p_order is null or p_order not in ('newest', 'oldest', 'name', 'name_desc') then
-        raise exception 'order has to be newest, oldest, name or name_desc, not %', coalesce(p_order, 'null')
+        raise exception 'order must be newest, oldest, name or name_desc; got %', coalesce(left(p_order, 40), 'null')
             using errcode = 'WA022';
     end if;
 

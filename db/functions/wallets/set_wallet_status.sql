@@ -16,19 +16,19 @@ declare
     v_wallet wallets;
 begin
     if p_status is null or p_status not in ('ACTIVE', 'FROZEN', 'CLOSED') then
-        raise exception 'status has to be ACTIVE, FROZEN or CLOSED, not %', coalesce(p_status, 'null')
+        raise exception 'status must be ACTIVE, FROZEN or CLOSED; got %', coalesce(left(p_status, 40), 'null')
             using errcode = 'WA012';
     end if;
 
     select * into v_wallet from wallets as w where w.id = p_wallet_id for no key update;
     if not found then
-        raise exception 'there is no wallet %', p_wallet_id using errcode = 'WA001';
+        raise exception 'wallet not found: %', coalesce(p_wallet_id::text, 'null') using errcode = 'WA001';
     elsif v_wallet.status = p_status then
         return get_wallet(p_wallet_id);
     elsif v_wallet.status = 'CLOSED' then
-        raise exception 'wallet % is CLOSED, for good', p_wallet_id using errcode = 'WA006';
+        raise exception 'wallet not active: status is CLOSED' using errcode = 'WA006';
     elsif p_status = 'CLOSED' and v_wallet.balance <> 0 then
-        raise exception 'wallet % holds %: only an empty wallet can be closed', p_wallet_id, v_wallet.balance
+        raise exception 'wallet not empty: balance is %; only an empty wallet can be closed', v_wallet.balance
             using errcode = 'WA013';
     end if;
 

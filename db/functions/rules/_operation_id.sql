@@ -1,8 +1,8 @@
 -- The id of the operation that a wallet applies under an idempotency key: a UUID of version 8 (RFC 9562, section 5.8)
--- made of sha256(wallet_id || key), 120 of its bits.
+-- from 120 bits of sha256(wallet_id || key).
 --
 -- A function of its arguments alone, so that one unique index on (wallet_id, id) serves idempotency, look-up by id and
--- resubmission after a lost connection. One expression without a set clause: PostgreSQL inlines it into its callers.
+-- resubmission after a lost connection.
 create or replace function wallet._operation_id(p_wallet_id uuid, p_idempotency_key text)
 returns uuid
 language sql
@@ -15,4 +15,5 @@ as $$
     '8', 13), '8', 17)::uuid
 $$;
 
-comment on function wallet._operation_id(uuid, text) is 'The id of the operation of a wallet under a key.';
+comment on function wallet._operation_id(uuid, text) is
+'The id of the operation of a wallet under an idempotency key.';
