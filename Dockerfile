@@ -2,9 +2,9 @@ FROM python:3.13-slim AS build
 
 WORKDIR /app
 RUN python -m venv --without-pip /opt/venv
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY service ./service
-# Editable: the service finds db/ and templates/ beside itself.
+# Editable, because the service reads db/ and templates/ next to its package.
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable '.[otel]'
 
 FROM python:3.13-slim
