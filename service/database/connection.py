@@ -25,6 +25,7 @@ class ConnectError(Exception):
 def session_settings(url: str) -> dict[str, str]:
     """The settings that a session of the service begins with."""
     settings = {
+        **deploy.SEARCH_PATH,
         "application_name": "wallets",
         # A wallet that somebody holds locked is waited for apart from the others: see the batcher.
         "lock_timeout": f"{_LOCK_MILLISECONDS}ms",
@@ -50,7 +51,7 @@ async def connect(url: str) -> asyncpg.Connection:
 async def check(url: str) -> None:
     """Looks whether a database can be served. Raises ConnectError when not; logs it when its functions differ."""
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(url, server_settings=deploy.SEARCH_PATH, timeout=CONNECT_SECONDS)
     except FAILURES as exc:
         raise _explain(url, exc) from exc
     try:

@@ -6,24 +6,31 @@ definition that they began with.
 """
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from service.deploy import dbmate
+from service.deploy import dbmate, session
 from service.deploy.drift import DB, MIGRATE_COMMAND, drift, is_migrated, source_digest
 from service.deploy.errors import DeployError
 from service.deploy.replay import replay
+from service.deploy.session import SEARCH_PATH
 
-__all__ = ["MIGRATE_COMMAND", "DeployError", "drift", "is_current", "is_migrated", "migrate", "source_digest"]
-
-_CONNECT_SECONDS = 10.0
+__all__ = [
+    "MIGRATE_COMMAND",
+    "SEARCH_PATH",
+    "DeployError",
+    "drift",
+    "is_current",
+    "is_migrated",
+    "migrate",
+    "source_digest",
+]
 
 
 async def is_current(url: str) -> bool:
     """Whether a database needs no deployment."""
     try:
-        connection = await _connect(url)
+        connection = await session.connect(url)
     except asyncpg.InvalidCatalogNameError:
         return False
     try:
@@ -35,7 +42,7 @@ async def is_current(url: str) -> bool:
 async def migrate(url: str, db: Path = DB) -> None:
     """Creates the database if it is missing, migrates it and replays functions and views. Raises DeployError."""
     try:
-        connection = await _connect_or_create(url)
+        connection = await session.connect_or_create(url)
         try:
             await dbmate.run(url, connection, db / "migrations")
             await replay(connection, db)
@@ -43,25 +50,3 @@ async def migrate(url: str, db: Path = DB) -> None:
             await connection.close()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
         raise DeployError(f"cannot migrate the database: {exc}") from exc
-
-
-async def _connect(url: str) -> asyncpg.Connection:
-    # We may be a superuser, and others may create functions in public, which must never be called in our name.
-    return await asyncpg.connect(url, timeout=_CONNECT_SECONDS, server_settings={"search_path": "pg_catalog"})
-
-
-async def _connect_or_create(url: str) -> asyncpg.Connection:
-    try:
-        return await _connect(url)
-    except asyncpg.InvalidCatalogNameError:
-        parts = urlsplit(url)
-        name = unquote(parts.path.removeprefix("/"))
-        maintenance = await _connect(urlunsplit(parts._replace(path="/postgres")))
-        try:
-            quoted = await maintenance.fetchval("select quote_ident($1)", name)
-            await maintenance.execute(f"create database {quoted}")
-        except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-            pass  # another machine was faster
-        finally:
-            await maintenance.close()
-        return await _connect(url)

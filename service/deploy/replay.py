@@ -15,12 +15,12 @@ import asyncpg
 
 from service.deploy.drift import MIGRATE_COMMAND, drift, source_digest
 from service.deploy.errors import DeployError
+from service.deploy.session import lock
 
 log = logging.getLogger(__name__)
 
 _OWNER = "wallet_owner"
 _GRANTEES = "public, wallet_app, wallet_reader"
-_REPLAY_LOCK = 0x77616C6C6574  # "wallet": any number that no other advisory lock of this database uses
 # Whoever reads a view while we wait to replace it waits behind us.
 _LOCK_TIMEOUT = "3s"
 
@@ -121,7 +121,7 @@ async def replay(connection: asyncpg.Connection, db: Path) -> None:
     """Makes functions and views what the files say, in one transaction. Raises DeployError."""
     async with connection.transaction():
         # Without this, two replays at once fail with "tuple concurrently updated".
-        await connection.execute("select pg_advisory_xact_lock($1)", _REPLAY_LOCK)
+        await lock(connection)
         if await drift(connection, db) is None:
             return
         await connection.execute(
