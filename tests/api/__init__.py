@@ -1,4 +1,4 @@
-"""The REST API over real HTTP, a file of tests per subject."""
+"""The REST API over HTTP, one file of tests per subject."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, Self
 
+import aiohttp
 import asyncpg
 
-MAX_AMOUNT = 9223372036854775807
+from service.vocabulary import MAX_AMOUNT as MAX_AMOUNT
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 DEADLINE = 30.0
@@ -21,13 +23,18 @@ class State(NamedTuple):
     operations: list[asyncpg.Record]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A response, read to its end."""
 
     status: int
     headers: dict[str, str]
     content: bytes
     version: str = "HTTP/1.1"
+
+    @classmethod
+    async def read(cls, response: aiohttp.ClientResponse) -> Self:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return cls(response.status, headers, await response.read())
 
     @property
     def json(self) -> Any:
@@ -49,15 +56,15 @@ class Wire:
         self.writer.write(content)
         await self.writer.drain()
 
-    async def answer(self) -> Answer:
-        """The next response, whose length has to be given."""
+    async def response(self) -> Response:
+        """The next response, which must give its length."""
         async with asyncio.timeout(DEADLINE):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status_line, *lines = head.strip().split("\r\n")
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
             version, status, _ = status_line.split(" ", 2)
             content = await self.reader.readexactly(int(headers["content-length"]))
-        return Answer(int(status), headers, content, version)
+        return Response(int(status), headers, content, version)
 
     async def end(self) -> bytes:
         """All that comes before the service closes the connection."""
@@ -84,31 +91,36 @@ def get(path: str, *headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: wallets", *headers, "", ""]).encode("latin-1")
 
 
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    """A refusal has the one body of all refusals, and nothing besides."""
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
-    problem = answer.json
+def assert_problem(response: Response, status: int, code: str) -> None:
+    """A problem has the one body of all problems."""
+    assert (response.status, response.headers["content-type"]) == (status, "application/problem+json"), response
+    problem = response.json
     assert set(problem) == {"type", "title", "status", "detail", "code"}
     assert (problem["type"], problem["status"], problem["code"]) == (f"urn:wallets:problem:{code}", status, code)
     assert problem["title"]
     assert problem["detail"]
     assert problem["title"] != problem["detail"]
-    assert answer.headers["x-request-id"]
+    assert response.headers["x-request-id"]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Returns once a condition holds."""
     async with asyncio.timeout(DEADLINE):
-        while not await condition():  # noqa: ASYNC110 -- nothing tells
+        while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
-MakeKey = Callable[..., Awaitable[str]]
-Call = Callable[..., Coroutine[Any, Any, Answer]]
-ReadState = Callable[[], Awaitable[State]]
-Refused = Callable[[Awaitable[Answer], int, str], Awaitable[Answer]]
+CreateKey = Callable[..., Awaitable[str]]
+Call = Callable[..., Coroutine[Any, Any, Response]]
+ReadState = Callable[..., Awaitable[State]]
+ExpectProblem = Callable[..., Awaitable[Response]]
 Connect = Callable[[], Awaitable[Wire]]
-Exchange = Callable[[bytes], Awaitable[Answer]]
+Exchange = Callable[[bytes], Awaitable[Response]]
 Condition = Callable[[], Awaitable[bool]]
 Release = Callable[[], Awaitable[None]]
 ReadLog = Callable[[], list[dict[str, Any]]]
+
+# Former names.
+Answer = Response
+MakeKey = CreateKey
+Refused = ExpectProblem

@@ -1,4 +1,4 @@
-"""A wallet made over HTTP, calls of the API, and the proof that what was refused has changed nothing."""
+"""A wallet created over HTTP, calls of the API, and the proof that a rejected request changed nothing."""
 
 import io
 import json
@@ -6,29 +6,29 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
+from conftest import serving
 
 from service import keys
 from service.app import create_app
+from service.limits import Limits
 from service.log import JsonFormatter
-from service.server import Runner
 
 from . import (
-    Answer,
     Call,
     Condition,
     Connect,
+    CreateKey,
     Exchange,
-    MakeKey,
+    ExpectProblem,
     ReadLog,
     ReadState,
-    Refused,
     Release,
+    Response,
     State,
     Wire,
     assert_problem,
@@ -39,10 +39,9 @@ from . import (
 def call(client: aiohttp.ClientSession) -> Call:
     """A request and its whole response: `await call("POST", "/api/…", json={…})`."""
 
-    async def request(method: str, path: str, **options: Any) -> Answer:
+    async def request(method: str, path: str, **options: Any) -> Response:
         async with client.request(method, path, **options) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, headers, await response.read())
+            return await Response.read(response)
 
     return request
 
@@ -50,15 +49,14 @@ def call(client: aiohttp.ClientSession) -> Call:
 @pytest.fixture
 async def wallet(call: Call) -> str:
     """The id of an empty wallet."""
-    answer = await call("POST", "/api/wallets/", json={})
-    return str(UUID(answer.json["id"]))
+    return str(UUID((await call("POST", "/api/wallets/", json={})).json["id"]))
 
 
 @pytest.fixture
 def apply(call: Call, wallet: str) -> Call:
     """An operation on the wallet: `await apply("DEPOSIT", "100", "key")`."""
 
-    async def post_operation(operation_type: object, amount: object, key: str | None = None) -> Answer:
+    async def post_operation(operation_type: object, amount: object, key: str | None = None) -> Response:
         return await call(
             "POST",
             f"/api/wallets/{wallet}/operation",
@@ -71,27 +69,38 @@ def apply(call: Call, wallet: str) -> Call:
 
 @pytest.fixture
 def state(owner_connection: asyncpg.Connection) -> ReadState:
-    """Reads every wallet and every operation."""
+    """Reads the wallets and their operations, or one wallet and its: `await state(wallet)`."""
 
-    async def read() -> State:
+    async def read(wallet_id: str | None = None) -> State:
         return State(
-            await owner_connection.fetch("select * from wallet.wallets order by id"),
-            await owner_connection.fetch("select * from wallet.operations order by wallet_id, seq"),
+            await owner_connection.fetch(
+                "select * from wallet.wallets where id = coalesce($1, id) order by id", wallet_id
+            ),
+            await owner_connection.fetch(
+                "select * from wallet.operations where wallet_id = coalesce($1, wallet_id) order by wallet_id, seq",
+                wallet_id,
+            ),
         )
 
     return read
 
 
 @pytest.fixture
-def refused(state: ReadState) -> Refused:
-    """Expects a request to be answered with a problem and to change nothing: `await refused(call(…), 400, "…")`."""
+def expect_problem(state: ReadState) -> ExpectProblem:
+    """Expects a problem in response to each request, and that nothing changed; gives the last response.
 
-    async def expect(request: Awaitable[Answer], status: int, code: str) -> Answer:
+    `await expect_problem(call(…), 400, "…")`, or a list of calls.
+    """
+
+    async def expect(requests: Awaitable[Response] | list[Awaitable[Response]], status: int, code: str) -> Response:
         before = await state()
-        answer = await request
-        assert_problem(answer, status, code)
+        responses = [await request for request in (requests if isinstance(requests, list) else [requests])]
+        found = [(response.status, response.json.get("code")) for response in responses]
+        assert found == [(status, code)] * len(responses)
+        for response in responses:
+            assert_problem(response, status, code)
         assert await state() == before
-        return answer
+        return responses[-1]
 
     return expect
 
@@ -115,12 +124,12 @@ async def connect(address: str) -> AsyncIterator[Connect]:
 
 @pytest.fixture
 def exchange(connect: Connect) -> Exchange:
-    """Sends bytes on a connection of their own; gives the answer."""
+    """Sends bytes on a new connection; gives the response."""
 
-    async def send(content: bytes) -> Answer:
+    async def send(content: bytes) -> Response:
         wire = await connect()
         await wire.send(content)
-        return await wire.answer()
+        return await wire.response()
 
     return send
 
@@ -168,25 +177,33 @@ def is_waiting(maintenance: asyncpg.Connection, database_url: str) -> Condition:
 
 
 @pytest.fixture
-async def guarded_address(database_url: str) -> AsyncIterator[str]:
-    """The service, for holders of keys alone."""
-    runner = Runner(create_app(database_url, auth=True))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+async def guarded_address(database_url: str, limits: Limits) -> AsyncIterator[str]:
+    """The service, open only to requests with an API key."""
+    async with serving(create_app(database_url, auth=True, limits=limits)) as address:
+        yield address
 
 
 @pytest.fixture
-def make_key(app_connection: asyncpg.Connection) -> MakeKey:
-    """Makes a key: `await make_key("operate")`."""
+def create_key(app_connection: asyncpg.Connection) -> CreateKey:
+    """Creates an API key: `await create_key("operate")`."""
 
-    async def make(scope: str, name: str = "shop", rate_limit: int | None = None) -> str:
+    async def create(scope: str, name: str | None = None, rate_limit: int | None = None) -> str:
         key = keys.draw()
         await app_connection.execute(
-            "select wallet.create_api_key($1, $2, $3, $4)", name, scope, keys.digest(key), rate_limit
+            "select wallet.create_api_key($1, $2, $3, $4)", name or uuid4().hex, scope, keys.digest(key), rate_limit
         )
         return key
 
-    return make
+    return create
+
+
+@pytest.fixture
+def refused(expect_problem: ExpectProblem) -> ExpectProblem:
+    """The former name of expect_problem."""
+    return expect_problem
+
+
+@pytest.fixture
+def make_key(create_key: CreateKey) -> CreateKey:
+    """The former name of create_key."""
+    return create_key

@@ -1,42 +1,34 @@
-"""What the service says while the database is away, and what it does once it is back."""
+"""What the service responds without its database, and what it does once the database is back."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
+from conftest import serving
 
 from service.app import create_app
 from service.limits import Limits
-from service.server import Runner
 
-from . import UNKNOWN, Answer, Call, Condition, ReadState, Refused, Release, assert_problem, until
+from . import UNKNOWN, Call, Condition, ExpectProblem, ReadState, Release, Response, assert_problem, until
 
 Terminate = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port that is taken and on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-@pytest.fixture
-async def without_database(closed_port: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of a service whose database is not there, and which does not try for long."""
-    url = f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"
-    runner = Runner(create_app(url, limits=Limits(request_seconds=0.1)))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
-        yield session
-    await runner.cleanup()
+async def without_database() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a service whose database cannot be reached."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # taken, and nothing listens on it
+        url = f"postgres://wallets:hunter2@127.0.0.1:{closed.getsockname()[1]}/wallets"
+        async with (
+            serving(create_app(url, limits=Limits(request_seconds=0.1))) as address,
+            aiohttp.ClientSession(address) as session,
+        ):
+            yield session
 
 
 @pytest.fixture
@@ -61,14 +53,13 @@ def terminate(maintenance: asyncpg.Connection, database_url: str) -> Terminate:
     return end
 
 
-def assert_unavailable(answer: Answer) -> None:
-    assert_problem(answer, 503, "database_unavailable")
-    assert answer.headers["retry-after"] == "1"
+def assert_unavailable(response: Response) -> None:
+    assert_problem(response, 503, "database_unavailable")
+    assert response.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+async def test_every_route_responds_that_it_is_unavailable(without_database: aiohttp.ClientSession) -> None:
+    for method, path in (
         ("GET", f"/api/wallets/{UNKNOWN}/"),
         ("POST", f"/api/wallets/{UNKNOWN}/operation"),
         ("POST", "/api/wallets/"),
@@ -76,70 +67,63 @@ def assert_unavailable(answer: Answer) -> None:
         ("GET", f"/api/wallets/{UNKNOWN}/details"),
         ("GET", f"/api/wallets/{UNKNOWN}/operations/"),
         ("GET", f"/api/wallets/{UNKNOWN}/operations/{UNKNOWN}"),
-    ],
-)
-async def test_every_call_is_told_to_come_again(
-    without_database: aiohttp.ClientSession, method: str, path: str
-) -> None:
-    body = {"operation_type": "DEPOSIT", "amount": "1"} if method == "POST" else None
-    async with without_database.request(method, path, json=body) as response:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status, headers, await response.read())
-    assert_unavailable(answer)
-    assert b"hunter2" not in answer.content
+    ):
+        body = {"operation_type": "DEPOSIT", "amount": "1"} if method == "POST" else None
+        async with without_database.request(method, path, json=body) as answered:
+            response = await Response.read(answered)
+        assert_unavailable(response)
+        assert b"hunter2" not in response.content
 
 
-async def test_what_needs_no_database_is_answered_all_the_same(without_database: aiohttp.ClientSession) -> None:
+async def test_without_a_database_it_is_live_and_not_ready(without_database: aiohttp.ClientSession) -> None:
+    for path, status, content in (
+        ("/health/ready", 503, {"status": "database_unavailable", "detail": "the database does not answer"}),
+        ("/health/live", 200, {"status": "live"}),
+    ):
+        async with without_database.get(path) as response:
+            assert (response.status, await response.json()) == (status, content)
     async with without_database.get("/api/wallets/none/") as response:
         assert (response.status, (await response.json())["code"]) == (404, "wallet_not_found")
 
 
-async def test_it_is_not_ready_but_lives(without_database: aiohttp.ClientSession) -> None:
-    async with without_database.get("/health/ready") as response:
-        assert response.status == 503
-        assert await response.json() == {"status": "database_unavailable", "detail": "the database does not answer"}
-    async with without_database.get("/health/live") as response:
-        assert (response.status, await response.json()) == (200, {"status": "live"})
-
-
 @pytest.mark.parametrize("limits", [Limits(max_queued=0)])
-async def test_more_requests_than_can_wait_are_told_to_come_again(apply: Call, refused: Refused) -> None:
-    answer = await refused(apply("DEPOSIT", "1"), 503, "overloaded")
-    assert answer.headers["retry-after"] == "1"
+async def test_beyond_the_queue_a_request_is_overloaded(apply: Call, expect_problem: ExpectProblem) -> None:
+    response = await expect_problem(apply("DEPOSIT", "1"), 503, "overloaded")
+    assert response.headers["retry-after"] == "1"
 
 
-async def test_it_goes_on_after_all_its_sessions_were_ended(
+async def test_it_recovers_when_its_sessions_were_terminated(
     call: Call, wallet: str, apply: Call, terminate: Terminate
 ) -> None:
     await asyncio.gather(*(apply("DEPOSIT", "1") for _ in range(20)))
     await terminate()
-    answers = []
+    responses = []
 
     async def is_back() -> bool:
-        answers.append(await call("GET", f"/api/wallets/{wallet}/"))
-        return answers[-1].status == 200
+        responses.append(await call("GET", f"/api/wallets/{wallet}/"))
+        return responses[-1].status == 200
 
     await until(is_back)
-    for answer in answers[:-1]:
-        assert_unavailable(answer)
-    assert answers[-1].content == b'{"balance":20}'
+    for response in responses[:-1]:
+        assert_unavailable(response)
+    assert responses[-1].content == b'{"balance":20}'
 
 
-async def test_an_operation_whose_session_is_ended_is_sent_again_and_applied_once(
+async def test_an_operation_in_a_terminated_session_is_applied_once(
     apply: Call, release: Release, is_waiting: Condition, terminate: Terminate, state: ReadState
 ) -> None:
     waiting = asyncio.create_task(apply("DEPOSIT", "1"))
     await until(is_waiting)
     await terminate()
     await release()
-    answer = await waiting
-    assert (answer.status, answer.json["new_balance"]) == (201, "1")
+    response = await waiting
+    assert (response.status, response.json["new_balance"]) == (201, "1")
     assert [row["balance"] for row in (await state()).wallets] == [1]
     assert len((await state()).operations) == 1
 
 
 @pytest.mark.parametrize("limits", [Limits(request_seconds=0.3)])
-async def test_an_operation_that_was_given_up_is_applied_once_when_it_is_repeated(
+async def test_an_expired_operation_is_applied_once_when_retried(
     apply: Call, release: Release, is_waiting: Condition, terminate: Terminate, state: ReadState
 ) -> None:
     waiting = asyncio.create_task(apply("DEPOSIT", "1", "key"))

@@ -1,20 +1,20 @@
-"""AUTH=required: who is let in, for what, how often, and until when."""
+"""AUTH=required: which API keys are accepted, for what, how often, and until when."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import aiohttp
 import asyncpg
 import pytest
 
 from service import keys
+from service.limits import DEFAULT, Limits
 
-from . import UNKNOWN, Answer, MakeKey, ReadLog, ReadState, assert_problem
+from . import UNKNOWN, CreateKey, ReadLog, ReadState, Response, assert_problem, until
 
-CallWith = Callable[..., Awaitable[Answer]]
+CallWith = Callable[..., Awaitable[Response]]
 
 REQUESTS = {
     "read": [
@@ -31,164 +31,143 @@ REQUESTS = {
 
 @pytest.fixture
 def address(guarded_address: str) -> str:
-    """The service, for holders of keys alone."""
     return guarded_address
 
 
 @pytest.fixture
 def call_with(client: aiohttp.ClientSession) -> CallWith:
-    """A request that presents a key: `await call_with(key, "GET", "/api/…")`."""
+    """A request with credentials: `await call_with("Bearer …", "GET", "/api/…")`."""
 
-    async def request(key: str, method: str, path: str, **options: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {key}"}
+    async def request(
+        credentials: str | None, method: str = "GET", path: str = "/api/wallets/", **options: Any
+    ) -> Response:
+        headers = {} if credentials is None else {"Authorization": credentials}
         async with client.request(method, path, headers=headers, **options) as response:
-            found = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, found, await response.read())
+            return await Response.read(response)
 
     return request
 
 
-@pytest.mark.parametrize(("method", "path"), [request for requests in REQUESTS.values() for request in requests])
-async def test_without_a_key_nothing_is_answered(
-    client: aiohttp.ClientSession, state: ReadState, method: str, path: str
-) -> None:
+async def test_without_a_key_every_route_is_unauthorized(call_with: CallWith, state: ReadState) -> None:
     before = await state()
-    for slash in ("", "/"):
-        async with client.request(method, path.rstrip("/") + slash, json={}) as response:
-            answer = Answer(
-                response.status, {name.lower(): text for name, text in response.headers.items()}, await response.read()
-            )
-        assert_problem(answer, 401, "unauthorized")
-        assert answer.headers["www-authenticate"] == "Bearer"
+    for method, path in [request for requests in REQUESTS.values() for request in requests]:
+        for slash in ("", "/"):
+            response = await call_with(None, method, path.rstrip("/") + slash, json={})
+            assert_problem(response, 401, "unauthorized")
+            assert response.headers["www-authenticate"] == "Bearer"
     assert await state() == before
 
 
-@pytest.mark.parametrize(
-    "credentials",
-    [
-        "",
-        "Bearer",
-        "Bearer ",
-        "Basic c2hvcDpzZWNyZXQ=",
-        "Bearer a b",
-        "Bearer é",
-        "{key}",
-        "Bearer{key}",
-        "Bearer {key},",
-    ],
-)
-async def test_credentials_of_another_form_are_refused(
-    client: aiohttp.ClientSession, make_key: MakeKey, credentials: str
+async def test_credentials_of_another_form_are_unauthorized(
+    client: aiohttp.ClientSession, call_with: CallWith, create_key: CreateKey
 ) -> None:
-    text = credentials.replace("{key}", await make_key("manage"))
-    async with client.get("/api/wallets/", headers={"Authorization": text}) as response:
-        assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+    key = await create_key("manage")
+    for credentials in (
+        *("", "Bearer", "Bearer ", "Basic c2hvcDpzZWNyZXQ=", "Bearer a b", "Bearer é"),
+        *(key, f"Bearer{key}", f"Bearer {key},"),
+    ):
+        response = await call_with(credentials)
+        assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer"), credentials
+    for scheme in ("Bearer", "bearer", "BEARER "):
+        assert (await call_with(f"{scheme} {key}")).status == 200
+    async with client.get("/api/wallets/", headers=[("Authorization", f"Bearer {key}")] * 2) as twice:
+        assert twice.status == 401
 
 
-async def test_two_credentials_are_refused(client: aiohttp.ClientSession, make_key: MakeKey) -> None:
-    key = await make_key("manage")
-    headers = [("Authorization", f"Bearer {key}"), ("Authorization", f"Bearer {key}")]
-    async with client.get("/api/wallets/", headers=headers) as response:
-        assert response.status == 401
-
-
-async def test_a_key_that_nobody_made_is_refused(call_with: CallWith, make_key: MakeKey) -> None:
-    key = await make_key("manage")
+async def test_an_unknown_key_is_unauthorized(call_with: CallWith, create_key: CreateKey) -> None:
+    key = await create_key("manage")
     for wrong in (keys.draw(), key[:-1], f"{key}x", key.swapcase(), "x"):
-        answer = await call_with(wrong, "GET", "/api/wallets/")
-        assert_problem(answer, 401, "unauthorized")
-        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+        response = await call_with(f"Bearer {wrong}")
+        assert_problem(response, 401, "unauthorized")
+        assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
-@pytest.mark.parametrize(("scope", "rank"), [("read", 0), ("operate", 1), ("manage", 2)])
-async def test_a_key_opens_what_its_scope_includes_and_nothing_else(
-    call_with: CallWith, make_key: MakeKey, state: ReadState, scope: str, rank: int
+async def test_a_key_is_accepted_for_its_scope_only(
+    call_with: CallWith, create_key: CreateKey, state: ReadState
 ) -> None:
-    key = await make_key(scope)
     before = await state()
-    for other, (needed, requests) in enumerate(REQUESTS.items()):
-        for method, path in requests:
-            answer = await call_with(key, method, path, json=[])  # malformed: nobody makes anything
-            if other <= rank:
-                assert answer.status not in (401, 403)
-            else:
-                assert_problem(answer, 403, "forbidden")
-                assert needed in answer.json["detail"]
-                assert f'scope="{needed}"' in answer.headers["www-authenticate"]
+    for rank, scope in enumerate(REQUESTS):
+        key = await create_key(scope)
+        for other, (needed, requests) in enumerate(REQUESTS.items()):
+            for method, path in requests:
+                response = await call_with(f"Bearer {key}", method, path, json=[])  # malformed: changes nothing
+                if other <= rank:
+                    assert response.status not in (401, 403)
+                else:
+                    assert_problem(response, 403, "forbidden")
+                    assert needed in response.json["detail"]
+                    assert f'scope="{needed}"' in response.headers["www-authenticate"]
     assert await state() == before
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
-async def test_the_word_bearer_may_be_in_any_case(
-    client: aiohttp.ClientSession, make_key: MakeKey, scheme: str
-) -> None:
-    headers = {"Authorization": f"{scheme} {await make_key('read')}"}
-    async with client.get("/api/wallets/", headers=headers) as response:
-        assert response.status == 200
-
-
-async def test_money_moves_with_a_key(call_with: CallWith, make_key: MakeKey) -> None:
-    key = await make_key("manage")
-    made = await call_with(key, "POST", "/api/wallets/", json={})
-    wallet_id = UUID(made.json["id"])
+async def test_money_moves_with_a_key(call_with: CallWith, create_key: CreateKey) -> None:
+    key = f"Bearer {await create_key('manage')}"
+    wallet = (await call_with(key, "POST", "/api/wallets/", json={})).json["id"]
     body = {"operation_type": "DEPOSIT", "amount": "100"}
-    assert (await call_with(key, "POST", f"/api/wallets/{wallet_id}/operation", json=body)).status == 201
-    assert (await call_with(key, "GET", f"/api/wallets/{wallet_id}/")).json == {"balance": 100}
+    assert (await call_with(key, "POST", f"/api/wallets/{wallet}/operation", json=body)).status == 201
+    assert (await call_with(key, "GET", f"/api/wallets/{wallet}/")).json == {"balance": 100}
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/admin/login"])
-async def test_what_has_another_guard_or_tells_nothing_needs_no_key(client: aiohttp.ClientSession, path: str) -> None:
-    async with client.get(path) as response:
-        assert response.status == 200
+async def test_health_and_sign_in_need_no_key(call_with: CallWith) -> None:
+    for path in ("/health/live", "/health/ready", "/admin/login"):
+        assert (await call_with(None, "GET", path)).status == 200
 
 
-async def test_a_revoked_key_is_refused_within_5_seconds(
-    call_with: CallWith, make_key: MakeKey, app_connection: asyncpg.Connection
+def test_a_revoked_key_is_remembered_for_less_than_5_seconds() -> None:
+    assert DEFAULT.api_key_seconds < 4
+
+
+@pytest.mark.parametrize("limits", [Limits(api_key_seconds=0.1)])
+async def test_a_revoked_key_is_rejected_once_it_is_forgotten(
+    call_with: CallWith, create_key: CreateKey, app_connection: asyncpg.Connection
 ) -> None:
-    key = await make_key("read")
-    assert (await call_with(key, "GET", "/api/wallets/")).status == 200
+    key = f"Bearer {await create_key('read', 'shop')}"
+    assert (await call_with(key)).status == 200
     await app_connection.execute("select wallet.revoke_api_key('shop')")
-    revoked_at = time.monotonic()
-    while (await call_with(key, "GET", "/api/wallets/")).status == 200:
-        assert time.monotonic() - revoked_at < 5
-        await asyncio.sleep(0.05)
+
+    async def is_rejected() -> bool:
+        return (await call_with(key)).status == 401
+
+    await until(is_rejected)
 
 
-async def test_a_key_is_asked_for_once_in_a_while_and_not_for_each_request(
-    call_with: CallWith, make_key: MakeKey, owner_connection: asyncpg.Connection
+@pytest.mark.parametrize("limits", [Limits(api_key_seconds=3600)])
+async def test_a_key_is_looked_up_once_and_then_remembered(
+    call_with: CallWith, create_key: CreateKey, owner_connection: asyncpg.Connection
 ) -> None:
-    key = await make_key("read")
-    assert (await call_with(key, "GET", "/api/wallets/")).status == 200
+    key = f"Bearer {await create_key('read')}"
+    assert (await call_with(key)).status == 200
     await owner_connection.execute("drop function wallet.check_api_keys")
-    assert [(await call_with(key, "GET", "/api/wallets/")).status for _ in range(20)] == [200] * 20
-    assert (await call_with(keys.draw(), "GET", "/api/wallets/")).status == 500
+    assert [(await call_with(key)).status for _ in range(20)] == [200] * 20
+    assert (await call_with(f"Bearer {keys.draw()}")).status == 500
 
 
-async def test_a_limit_is_told_with_when_to_come_back(call_with: CallWith, make_key: MakeKey) -> None:
-    limited, free = await make_key("read", rate_limit=5), await make_key("read", name="free")
+async def test_a_rate_limit_says_when_to_retry(call_with: CallWith, create_key: CreateKey) -> None:
+    limited, free = [f"Bearer {await create_key('read', rate_limit=limit)}" for limit in (5, None)]
     began_at = time.monotonic()
-    answers = await asyncio.gather(*(call_with(limited, "GET", "/api/wallets/") for _ in range(60)))
+    responses = await asyncio.gather(*(call_with(limited) for _ in range(60)))
     seconds = time.monotonic() - began_at
-    let_in = [answer for answer in answers if answer.status == 200]
-    assert 5 <= len(let_in) <= 5 + 5 * seconds
-    for answer in answers:
-        if answer.status != 200:
-            assert_problem(answer, 429, "rate_limited")
-            assert answer.headers["retry-after"] == "1"
-    others = await asyncio.gather(*(call_with(free, "GET", "/api/wallets/") for _ in range(60)))
-    assert {answer.status for answer in others} == {200}
+    accepted = [response for response in responses if response.status == 200]
+    assert 5 <= len(accepted) <= 5 + 5 * seconds
+    for response in responses:
+        if response.status != 200:
+            assert_problem(response, 429, "rate_limited")
+            assert response.headers["retry-after"] == "1"
+    assert {response.status for response in await asyncio.gather(*(call_with(free) for _ in range(60)))} == {200}
 
-    await asyncio.sleep(int(answers[-1].headers.get("retry-after", "1")))
-    assert (await call_with(limited, "GET", "/api/wallets/")).status == 200
+    async def is_accepted_again() -> bool:
+        return (await call_with(limited)).status == 200
+
+    await until(is_accepted_again)
 
 
-async def test_a_log_names_the_key_and_never_tells_it(
-    call_with: CallWith, make_key: MakeKey, read_log: ReadLog
+async def test_the_log_names_the_key_and_never_shows_it(
+    call_with: CallWith, create_key: CreateKey, read_log: ReadLog
 ) -> None:
-    key = await make_key("read")
-    await call_with(key, "GET", "/api/wallets/")
-    await call_with(key, "POST", "/api/wallets/", json={"name": "a secret name"})
-    await call_with(f"{key}x", "GET", "/api/wallets/")
+    key = await create_key("read", "shop")
+    await call_with(f"Bearer {key}")
+    await call_with(f"Bearer {key}", "POST", "/api/wallets/", json={"name": "a secret name"})
+    await call_with(f"Bearer {key}x")
     named = [line.get("api_key") for line in read_log() if line["event"] == "request"]
     assert named == ["shop", "shop", None]
     assert key[3:20] not in str(read_log())

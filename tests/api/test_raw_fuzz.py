@@ -1,16 +1,21 @@
-"""Bytes that are almost a request: whatever is done to them, there are as many operations as acknowledgements."""
+"""Bytes that are almost a request: as many operations are applied as are acknowledged.
+
+FUZZ_EXAMPLES sets how many are tried.
+"""
 
 import asyncio
 import contextlib
+import os
 import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from . import Call, Connect, Wire
+from . import Call, Connect
 
-EXAMPLES = 300
-SILENCE = 0.1
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+AT_ONCE = 30
+SILENCE = 0.2
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 _BODY = b'{"operation_type":"DEPOSIT","amount":1}'
 _HEADERS = [
@@ -77,11 +82,11 @@ def requests(draw: st.DrawFn) -> bytes:
         case "cut":
             content = content[: draw(st.integers(0, len(content)))]
         case "insert":
-            place = draw(st.integers(0, len(content)))
-            content = content[:place] + draw(st.binary(min_size=1, max_size=4)) + content[place:]
+            index = draw(st.integers(0, len(content)))
+            content = content[:index] + draw(st.binary(min_size=1, max_size=4)) + content[index:]
         case "replace":
-            place = draw(st.integers(0, len(content) - 1))
-            content = content[:place] + draw(st.binary(min_size=1, max_size=1)) + content[place + 1 :]
+            index = draw(st.integers(0, len(content) - 1))
+            content = content[:index] + draw(st.binary(min_size=1, max_size=1)) + content[index + 1 :]
         case "twice":
             content += content.replace(b"%KEY%", b"%KEY%-2")
         case _:
@@ -89,29 +94,33 @@ def requests(draw: st.DrawFn) -> bytes:
     return content
 
 
-async def heard(wire: Wire) -> bytes:
-    """What the service says until it closes the connection, or is silent and waits for the rest of a request."""
-    said = b""
+async def exchange(connect: Connect, content: bytes) -> bytes:
+    """What the service sends until it closes the connection, or waits for the rest of a request."""
+    wire = await connect()
+    await wire.send(content)
+    received = b""
     with contextlib.suppress(TimeoutError, ConnectionError):
         while chunk := await asyncio.wait_for(wire.reader.read(65536), SILENCE):
-            said += chunk
-    return said
+            received += chunk
+    await wire.close()
+    return received
 
 
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=EXAMPLES // AT_ONCE,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(content=requests())
-async def test_there_are_as_many_operations_as_acknowledgements(call: Call, connect: Connect, content: bytes) -> None:
-    wallet = (await call("POST", "/api/wallets/", json={})).json["id"]
-    path = f"/api/wallets/{wallet}/operation"
-    wire = await connect()
-    await wire.send(content.replace(b"%PATH%", path.encode()).replace(b"%KEY%", wallet.encode()))
-    said = await heard(wire)
-    await wire.close()
-    statuses = [int(status) for status in _STATUS.findall(said)]
-    assert not [status for status in statuses if status >= 500], said
-    operations = (await call("GET", f"/api/wallets/{wallet}/details")).json["last_seq"]
-    assert operations == statuses.count(201) - said.count(b"Idempotent-Replayed: true"), said
+@given(contents=st.lists(requests(), min_size=AT_ONCE, max_size=AT_ONCE))
+async def test_every_acknowledgement_is_one_operation(call: Call, connect: Connect, contents: list[bytes]) -> None:
+    wallets = [(await call("POST", "/api/wallets/", json={})).json["id"] for _ in contents]
+    for number, (wallet, content) in enumerate(zip(wallets, contents, strict=True)):
+        path = f"/api/wallets/{wallet}/operation".encode()
+        contents[number] = content.replace(b"%PATH%", path).replace(b"%KEY%", wallet.encode())
+    for wallet, received in zip(
+        wallets, await asyncio.gather(*(exchange(connect, content) for content in contents)), strict=True
+    ):
+        statuses = [int(status) for status in _STATUS.findall(received)]
+        assert not [status for status in statuses if status >= 500], received
+        operations = (await call("GET", f"/api/wallets/{wallet}/details")).json["last_seq"]
+        assert operations == statuses.count(201) - received.count(b"Idempotent-Replayed: true"), received

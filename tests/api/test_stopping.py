@@ -1,4 +1,4 @@
-"""A stop of the service: nothing new is let in, nothing that is in flight is lost."""
+"""A stop of the service: no new request is accepted, and none in flight is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,39 +34,37 @@ async def wire(runner: Runner) -> AsyncIterator[Wire]:
     await wire.close()
 
 
-async def is_refused(host: str, port: int) -> bool:
-    try:
-        wire = await Wire.connect(host, port)
-        await wire.close()
-    except ConnectionError:
-        return True
-    return False
-
-
-async def test_a_request_in_flight_is_finished_and_no_other_is_let_in(
+async def test_a_request_in_flight_is_finished_and_no_other_accepted(
     runner: Runner, wire: Wire, wallet: str, release: Release, is_waiting: Condition
 ) -> None:
     host, port = runner.addresses[0][:2]
-    body = b'{"operation_type": "DEPOSIT", "amount": "7"}'
-    await wire.send(post(f"/api/wallets/{wallet}/operation", body))
+
+    async def is_closed() -> bool:
+        try:
+            await (await Wire.connect(host, port)).close()
+        except ConnectionError:
+            return True
+        return False
+
+    await wire.send(post(f"/api/wallets/{wallet}/operation", b'{"operation_type": "DEPOSIT", "amount": "7"}'))
     await until(is_waiting)
     stopping = asyncio.create_task(runner.cleanup())
-    await until(lambda: is_refused(host, port))
+    await until(is_closed)
     assert not stopping.done()
     await release()
-    answer = await wire.answer()
-    assert (answer.status, answer.json["new_balance"]) == (201, "7")
+    response = await wire.response()
+    assert (response.status, response.json["new_balance"]) == (201, "7")
     assert await wire.end() == b""
     await stopping
 
 
-def test_it_waits_longer_than_a_request_takes_at_most() -> None:
+def test_it_waits_longer_than_the_longest_request() -> None:
     longest = Limits().body_seconds + CONNECT_SECONDS + RESPONSE_SECONDS
     assert Runner(create_app("postgres://"))._shutdown_timeout > longest
 
 
-async def test_a_connection_without_a_request_does_not_hold_it_up(runner: Runner, wire: Wire) -> None:
+async def test_an_idle_connection_does_not_delay_it(runner: Runner, wire: Wire) -> None:
     await wire.send(get("/health/live"))
-    assert (await wire.answer()).status == 200
+    assert (await wire.response()).status == 200
     await runner.cleanup()
     assert await wire.end() == b""

@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them."""
+"""Traces, as a collector receives them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,57 +8,50 @@ import aiohttp
 import asyncpg
 import pytest
 from aiohttp import web
+from conftest import serving
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from service.app import create_app
-from service.server import Runner
 
 from . import ReadLog
 
 Spans = list[Any]
+Traced = tuple[aiohttp.ClientSession, Callable[[], Awaitable[Spans]]]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 
 
-async def listen(runner: web.BaseRunner) -> str:
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-
 @pytest.fixture
-async def traced(database_url: str) -> AsyncIterator[tuple[aiohttp.ClientSession, Callable[[], Awaitable[Spans]]]]:
-    """A client of a service that sends traces, and what ends that service and reads what it has sent."""
-    got: Spans = []
+async def traced(database_url: str) -> AsyncIterator[Traced]:
+    """A client of a service that sends traces, and a function that stops the service and gives its spans."""
+    received: Spans = []
 
     async def collect(request: web.Request) -> web.Response:
         export = ExportTraceServiceRequest.FromString(await request.read())
-        got.extend(span for resource in export.resource_spans for scope in resource.scope_spans for span in scope.spans)
+        received.extend(
+            span for resource in export.resource_spans for scope in resource.scope_spans for span in scope.spans
+        )
         return web.Response()
 
     collector = web.Application()
     collector.router.add_post("/v1/traces", collect)
-    collecting = web.AppRunner(collector)
-    service = Runner(create_app(database_url, traces_to=await listen(collecting)))
-    async with aiohttp.ClientSession(base_url=await listen(service)) as client:
+    async with serving(collector) as traces_to:
+        service = serving(create_app(database_url, traces_to=traces_to))
+        async with aiohttp.ClientSession(base_url=await service.__aenter__()) as client:
 
-        async def spans() -> Spans:
-            await service.cleanup()
-            return got
+            async def spans() -> Spans:
+                await service.__aexit__(None, None, None)
+                return received
 
-        yield client, spans
-    await service.cleanup()
-    await collecting.cleanup()
+            yield client, spans
 
 
 def attributes(span: Any) -> dict[str, Any]:
     return {item.key: item.value.string_value or item.value.int_value for item in span.attributes}
 
 
-async def test_a_request_goes_on_with_its_callers_trace_and_a_call_is_linked_to_its_requests(
-    traced: tuple[aiohttp.ClientSession, Callable[[], Awaitable[Spans]]],
-    app_connection: asyncpg.Connection,
-    read_log: ReadLog,
+async def test_a_trace_goes_from_the_caller_to_the_database_call(
+    traced: Traced, app_connection: asyncpg.Connection, read_log: ReadLog
 ) -> None:
     client, spans = traced
     wallet = await app_connection.fetchval("select id from wallet.create_wallet()")
@@ -93,9 +86,7 @@ async def test_a_request_goes_on_with_its_callers_trace_and_a_call_is_linked_to_
     assert "77777" not in str(found)
 
 
-async def test_a_failure_is_marked(
-    traced: tuple[aiohttp.ClientSession, Callable[[], Awaitable[Spans]]], owner_connection: asyncpg.Connection
-) -> None:
+async def test_a_failed_request_is_marked(traced: Traced, owner_connection: asyncpg.Connection) -> None:
     client, spans = traced
     await owner_connection.execute("drop function wallet.list_wallets")
     async with client.get("/api/wallets/") as response:
