@@ -23,7 +23,7 @@ import asyncpg
 
 from bench import chart, databases, measure
 from bench.measure import Figure
-from service import deploy, eventloop, keys
+from service import api_keys, deploy, eventloop
 from service.embedded import EmbeddedPostgres
 
 _HERE = Path(__file__).parent
@@ -150,9 +150,9 @@ async def _over_http(url: str, ids: dict[str, Path], results: Results, seconds: 
 
 
 async def _with_keys(url: str, ids: Path, results: Results, seconds: int) -> None:
-    key = keys.draw()
+    key = api_keys.generate()
     connection = await asyncpg.connect(url)
-    await connection.execute("select wallet.create_api_key($1, 'operate', $2)", key[-8:], keys.digest(key))
+    await connection.execute("select wallet.create_api_key($1, 'operate', $2)", key[-8:], api_keys.digest(key))
     await connection.close()
     # Whatever changes with time is shared out evenly.
     for name in ("without", "with", "with", "without"):

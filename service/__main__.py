@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from service import config, deploy, embedded, errors, eventloop, keys, log, server, superuser, verification
+from service import api_keys, config, deploy, embedded, eventloop, log, server, superuser, verification
 from service.config import Config
 from service.database.connection import ConnectError, check, connect
 
@@ -21,7 +21,7 @@ _REFUSALS = (
     ConnectError,
     deploy.DeployError,
     embedded.EmbeddedError,
-    keys.KeyRefusedError,
+    api_keys.ApiKeyError,
     server.ServeError,
     superuser.SuperuserError,
     verification.VerificationError,
@@ -46,16 +46,16 @@ def main() -> None:
         if name == "createsuperuser":
             command.add_argument("--username", metavar="name", help="asked for at a terminal where it is not given")
         if name in ("createkey", "revokekey"):
-            command.add_argument("name", type=keys.name, help="who the key is for")
+            command.add_argument("name", type=api_keys.name, help="who the key is for")
         if name == "createkey":
             command.add_argument(
                 "--scope",
                 required=True,
-                choices=keys.SCOPES,
+                choices=api_keys.SCOPES,
                 help="read; operate: also deposit and withdraw; manage: also make wallets",
             )
             command.add_argument(
-                "--rate-limit", type=keys.rate_limit, metavar="n", help="requests a second (default: no limit)"
+                "--rate-limit", type=api_keys.rate_limit, metavar="n", help="requests a second (default: no limit)"
             )
         if name == "verify":
             command.add_argument("--resume", action="store_true", help="go on where the last one was interrupted")
@@ -130,51 +130,26 @@ async def _migrate(settings: Config, _: argparse.Namespace) -> int:
 
 
 async def _create_superuser(settings: Config, arguments: argparse.Namespace) -> int:
-    async with _database(settings) as url:
-        await check(url)
-        connection = await connect(url)
-        try:
-            username = await superuser.create(connection, arguments.username)
-        finally:
-            await connection.close()
+    async with _connection(settings) as connection:
+        username = await superuser.create(connection, arguments.username)
     print(f"The admin {username} was made, and can sign in at /admin/.")
     return 0
 
 
 async def _create_key(settings: Config, arguments: argparse.Namespace) -> int:
-    key = keys.draw()
-    await _change_keys(
-        settings,
-        "select wallet.create_api_key($1, $2, $3, $4)",
-        arguments.name,
-        arguments.scope,
-        keys.digest(key),
-        arguments.rate_limit,
-    )
+    async with _connection(settings) as connection:
+        api_key = await api_keys.create(connection, arguments.name, arguments.scope, arguments.rate_limit)
     # Alone on standard output, for a script to take.
-    print(key, flush=True)
-    print("This is the only time that the key is shown. It is used as: Authorization: Bearer KEY", file=sys.stderr)
+    print(api_key, flush=True)
+    print("This API key is shown only once. Use it as: Authorization: Bearer KEY", file=sys.stderr)
     return 0
 
 
 async def _revoke_key(settings: Config, arguments: argparse.Namespace) -> int:
-    await _change_keys(settings, "select wallet.revoke_api_key($1)", arguments.name)
-    print(f"The key {arguments.name} is revoked: within 5 seconds it opens nothing any more.")
+    async with _connection(settings) as connection:
+        await api_keys.revoke(connection, arguments.name)
+    print(f"API key {arguments.name} revoked: it stops working within 5 seconds.")
     return 0
-
-
-async def _change_keys(settings: Config, statement: str, *arguments: object) -> None:
-    async with _database(settings) as url:
-        await check(url)
-        connection = await connect(url)
-        try:
-            await connection.execute(statement, *arguments)
-        except asyncpg.PostgresError as exc:
-            if exc.sqlstate not in errors.BY_SQLSTATE:
-                raise
-            raise keys.KeyRefusedError(exc.message) from exc
-        finally:
-            await connection.close()
 
 
 async def _verify(settings: Config, arguments: argparse.Namespace) -> int:
@@ -202,6 +177,18 @@ async def _psql(settings: Config, arguments: argparse.Namespace) -> int:
             return await process.wait()
         finally:
             signal.signal(signal.SIGINT, interrupt)
+
+
+@contextlib.asynccontextmanager
+async def _connection(settings: Config) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the configured database, with the rights of wallet_app."""
+    async with _database(settings) as url:
+        await check(url)
+        connection = await connect(url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 @contextlib.asynccontextmanager

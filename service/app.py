@@ -1,4 +1,4 @@
-"""The application: routes, and what every request goes through. Makes no connection and reads no environment."""
+"""The application: its routes, and the middleware that every request passes. Does no I/O, reads no environment."""
 
 import logging
 import re
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service import admin, api, errors, health, openapi
-from service.database.calls import TRACING, batchers
+from service import admin, api, errors, health
+from service.api import openapi
+from service.api.guard import ApiKeyCache
+from service.database.batchers import TRACING, open_batchers
 from service.database.pool import DATABASE_URL, open_pool
 from service.errors import Problem
 from service.ids import new_id
-from service.keys import Keys
 from service.limits import DEFAULT, LIMITS, Limits
 from service.metrics import METRICS, Metrics
 from service.web import REQUEST_ID, Handler
@@ -34,26 +35,27 @@ def create_app(
     traces_to: str | None = None,
     limits: Limits = DEFAULT,
 ) -> web.Application:
-    """The service on a database that is migrated.
+    """The service on a migrated database.
 
-    For holders of API keys alone, behind a proxy that ends TLS, or sending traces to an OpenTelemetry collector.
+    `auth` requires API keys; `tls_proxy` says that a proxy in front ends TLS; `traces_to` is the URL of an
+    OpenTelemetry collector.
     """
-    app = web.Application(middlewares=[_answer], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_respond], client_max_size=MAX_BODY_BYTES)
     app[DATABASE_URL] = database_url
     app[LIMITS] = limits
     app[TRACING] = _traced(app, traces_to) if traces_to else None
-    app.cleanup_ctx.extend([open_pool, batchers])
+    app.cleanup_ctx.extend([open_pool, open_batchers])
     app[METRICS] = Metrics()
-    keys = Keys(limits.api_key_seconds) if auth else None
-    api.setup(app, keys)
+    api_keys = ApiKeyCache(limits.api_key_seconds) if auth else None
+    api.setup(app, api_keys)
     openapi.setup(app, auth=auth)
-    health.setup(app, keys)
+    health.setup(app, api_keys)
     admin.setup(app, tls_proxy)
     return app
 
 
 def _traced(app: web.Application, endpoint: str) -> "Tracing":
-    from service.tracing import Tracing  # noqa: PLC0415 -- what it needs need not be installed
+    from service.tracing import Tracing  # noqa: PLC0415 -- OpenTelemetry is optional
 
     tracing = Tracing(endpoint)
     tracing.setup(app)
@@ -61,8 +63,8 @@ def _traced(app: web.Application, endpoint: str) -> "Tracing":
 
 
 @web.middleware
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every request an id, and every refusal, the framework's own included, the body of a problem."""
+async def _respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every request an id, and every error, those of aiohttp included, the body of a problem."""
     began_at = perf_counter()
     metrics = request.app[METRICS]
     given = request.headers.get("X-Request-ID", "")
@@ -71,20 +73,20 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except Exception as exc:
-        refusal = _refusal(exc)
-        if refusal is None:
+        problem = _problem(exc)
+        if problem is None:
             log.exception("request failed", extra={"request_id": request_id})
-            refusal = errors.internal_error()
-        elif refusal is not exc and refusal.kind is errors.DATABASE_UNAVAILABLE:
+            problem = errors.internal_error()
+        elif problem is not exc and problem.kind is errors.DATABASE_UNAVAILABLE:
             log.warning("database unavailable: %s", exc, extra={"request_id": request_id})
-        metrics.refused(refusal.kind.code)
-        response = refusal.response()
-    metrics.answered(request, response.status, perf_counter() - began_at)
+        metrics.count_problem(problem.kind.code)
+        response = problem.response()
+    metrics.count_request(request, response.status, perf_counter() - began_at)
     response.headers["X-Request-ID"] = request_id
     return response
 
 
-def _refusal(exc: Exception) -> Problem | None:
+def _problem(exc: Exception) -> Problem | None:
     if isinstance(exc, Problem):
         return exc
     if isinstance(exc, web.HTTPException):

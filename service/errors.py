@@ -1,4 +1,4 @@
-"""Every refusal that a caller can meet: one catalogue, one body (RFC 9457, `application/problem+json`)."""
+"""Every problem that a caller can get: one catalogue, one body (RFC 9457, `application/problem+json`)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from service.response import JsonResponse
 
 
 class ProblemType(NamedTuple):
-    """A kind of problem: what it is to an HTTP caller, and the SQLSTATE that a function raises for it, if one does."""
+    """A kind of problem: its code and status over HTTP, and the SQLSTATE that SQL functions raise for it, if any."""
 
     code: str
     status: HTTPStatus
@@ -73,7 +73,7 @@ CATALOGUE = tuple(constant for constant in globals().copy().values() if isinstan
 
 BY_SQLSTATE = {kind.sqlstate: kind for kind in CATALOGUE if kind.sqlstate is not None}
 
-# What the framework rejects by itself, by status.
+# Problems that aiohttp finds itself, by status.
 BY_STATUS = {
     kind.status: kind
     for kind in (
@@ -89,15 +89,14 @@ BY_STATUS = {
 
 RETRY_AFTER_SECONDS = "1"
 
-# SQLSTATEs, or classes of them, by which PostgreSQL says that it cannot answer now: connection lost or refused, out of
-# resources, an operator's stop, conflicts with other transactions, a time limit. After a lost connection nobody knows
-# whether the call was applied.
+# SQLSTATEs, or classes of them, of errors that are temporary: connection lost or rejected, out of resources, stopped by
+# an operator, in conflict with other transactions, out of time.
 _CONFLICT_STATES = ("40", "55P03")
-_UNAVAILABLE_STATES = ("08", "28", "3D", "53", "57P", "57014", "25006", *_CONFLICT_STATES)
+_TEMPORARY_STATES = ("08", "28", "3D", "53", "57P", "57014", "25006", *_CONFLICT_STATES)
 
 
 class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
-    """A refusal, raised anywhere below a handler and answered as `application/problem+json`."""
+    """A problem, raised anywhere below a handler; the response is `application/problem+json`."""
 
     def __init__(
         self,
@@ -114,84 +113,81 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
         self.closes_connection = closes_connection
 
     def response(self) -> web.Response:
-        """The answer to the caller."""
-        content = {
-            "type": urn(self.kind),
-            "title": self.kind.title,
-            "status": int(self.kind.status),
-            "detail": self.detail,
-            "code": self.kind.code,
-        }
-        response = JsonResponse(
-            msgspec.json.encode(content), self.kind.status, self.headers, "application/problem+json"
-        )
+        """The response to the caller."""
+        body = msgspec.json.encode(content(self.kind, self.detail))
+        response = JsonResponse(body, self.kind.status, self.headers, "application/problem+json")
         if self.closes_connection:
             response.force_close()
         return response
 
 
-def urn(kind: ProblemType) -> str:
-    """What identifies a kind of problem anywhere."""
-    return f"urn:wallets:problem:{kind.code}"
+def content(kind: ProblemType, detail: str) -> dict[str, str | int]:
+    """The members of a problem's body."""
+    return {
+        "type": f"urn:wallets:problem:{kind.code}",
+        "title": kind.title,
+        "status": int(kind.status),
+        "detail": detail,
+        "code": kind.code,
+    }
 
 
 def database_unavailable() -> Problem:
-    """The database cannot answer now; the caller may try again."""
+    """The database did not respond in time; whether an operation was applied is unknown."""
     return Problem(
         DATABASE_UNAVAILABLE,
-        "the database did not answer in time; an operation may have been applied or not: to be sure, try again "
-        "with the same Idempotency-Key",
+        "database unavailable: the operation may or may not have been applied; retry with the same Idempotency-Key",
         {"Retry-After": RETRY_AFTER_SECONDS},
     )
 
 
 def internal_error() -> Problem:
-    """A defect of ours."""
-    return Problem(INTERNAL_ERROR, "the service failed; its log tells more under the request id")
+    """A defect of the service."""
+    return Problem(INTERNAL_ERROR, "internal error; the log has details under this X-Request-ID")
 
 
 def overloaded() -> Problem:
-    """More requests wait than the service takes on; the caller may try again."""
-    return Problem(OVERLOADED, "too many requests wait already: try again", {"Retry-After": RETRY_AFTER_SECONDS})
+    """More requests are queued than the service accepts."""
+    return Problem(OVERLOADED, "too many queued requests; retry later", {"Retry-After": RETRY_AFTER_SECONDS})
 
 
 def is_conflict(exc: Exception) -> bool:
-    """Whether other transactions were in the way: a lock waited for too long, a deadlock, a serialization failure."""
+    """Whether other transactions were the cause: a lock not available in time, a deadlock, a serialization failure."""
     return isinstance(exc, asyncpg.PostgresError) and (exc.sqlstate or "").startswith(_CONFLICT_STATES)
 
 
-def is_passing(exc: Exception) -> bool:
-    """Whether the same call may well succeed later."""
+def is_temporary(exc: Exception) -> bool:
+    """Whether the same call may succeed later."""
     problem = from_database(exc)
     return problem is not None and problem.kind is DATABASE_UNAVAILABLE
 
 
 def from_framework(exc: web.HTTPException) -> Problem:
-    """What a refusal of aiohttp itself is to the caller."""
+    """The problem of an error that aiohttp raises."""
     kind = BY_STATUS.get(HTTPStatus(exc.status), INVALID_REQUEST)
     headers = {name: value for name, value in exc.headers.items() if name == "Allow"}
     if isinstance(exc, web.HTTPMethodNotAllowed):
-        detail = f"{exc.method} is not allowed here, {', '.join(sorted(exc.allowed_methods))} is"
+        detail = f"method must be {' or '.join(sorted(exc.allowed_methods))}; got {exc.method}"
     elif isinstance(exc, web.HTTPNotFound):
-        detail = "there is nothing at this path"
+        detail = "path not found"
     else:
         detail = exc.text or kind.title
     return Problem(kind, detail, headers)
 
 
 def from_database(exc: BaseException) -> Problem | None:
-    """What a failure of a database call is to the caller; None when it is a defect of ours.
+    """The problem of an error of a database call; None when it is a defect of the service.
 
-    Branches on the SQLSTATE alone: asyncpg raises codes that it does not know as `UnknownPostgresError`, whose base
-    class says "fatal".
+    Branches on the SQLSTATE: asyncpg raises unknown codes as `UnknownPostgresError`, a subclass of
+    `FatalPostgresError`.
     """
     if isinstance(exc, asyncpg.PostgresError):
         sqlstate = exc.sqlstate or ""
         if kind := BY_SQLSTATE.get(sqlstate):
             return Problem(kind, exc.message or kind.title)
-        return database_unavailable() if sqlstate.startswith(_UNAVAILABLE_STATES) else None
-    # asyncpg's own errors about a connection that is gone, the socket's, and time limits. The ones that are a
-    # ValueError as well are about an argument that we should not have passed.
+        return database_unavailable() if sqlstate.startswith(_TEMPORARY_STATES) else None
+    # Errors of asyncpg and of the socket about a lost connection, and time limits. Those of asyncpg that are also a
+    # ValueError are about an argument, which is a defect.
     if isinstance(exc, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)) and not isinstance(
         exc, ValueError
     ):

@@ -1,6 +1,6 @@
-"""What the service tells of itself, for Prometheus: `/metrics`.
+"""The service's metrics, for Prometheus: `/metrics`.
 
-With several workers each writes what it counts to files that all of them read: whichever is asked answers for all.
+Several workers write theirs to files that all of them read, so that each of them returns the metrics of all.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from service import errors
 from service.database.batcher import Operation
+from service.vocabulary import OPERATION_TYPES
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000)
-_TYPES = ("DEPOSIT", "WITHDRAW")
 
 
 class Calls(NamedTuple):
     """The metrics of one function's calls."""
 
     sizes: Histogram
-    waiting: Gauge
+    queued: Gauge
     seconds: Histogram
     failures: Counter
 
 
 class Metrics:
-    """All that is counted, of one application."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -56,53 +56,53 @@ class Metrics:
             own = self.registry
         self._requests = Histogram(
             "wallets_http_request_duration_seconds",
-            "Time to answer a request, by route, method and status",
+            "Time from request to response, by route, method and status",
             ["route", "method", "status"],
             buckets=_SECONDS,
             registry=own,
         )
         self._problems = Counter(
-            "wallets_problems", "Requests that were refused, by the code of the problem", ["code"], registry=own
+            "wallets_problems", "Responses that are a problem, by its code", ["code"], registry=own
         )
         self._calls = Histogram(
             "wallets_database_call_duration_seconds",
-            "Round trip of a call that answers many requests, by function",
+            "Round trip of a batched call, by function",
             ["function"],
             buckets=_SECONDS,
             registry=own,
         )
         self._failures = Counter(
-            "wallets_database_call_failures", "Such calls that failed, and are sent again", ["function"], registry=own
+            "wallets_database_call_failures", "Batched calls that failed, by function", ["function"], registry=own
         )
         self._sizes = Histogram(
-            "wallets_batch_size", "Requests that a call answers", ["function"], buckets=_SIZES, registry=own
+            "wallets_batch_size", "Requests in a batched call, by function", ["function"], buckets=_SIZES, registry=own
         )
-        self._waiting = Gauge(
+        self._queued = Gauge(
             "wallets_waiting_requests",
-            "Requests that wait for the next call, when the last one began",
+            "Requests queued when the last call began, by function",
             ["function"],
             registry=own,
             multiprocess_mode="livesum",
         )
         self._operations = Counter(
             "wallets_operations",
-            "Operations by type and by what became of them: applied, replayed, or the code of the refusal",
+            "Operations by type, or other for a type that does not exist, and by outcome: applied, replayed, or a code",
             ["type", "outcome"],
             registry=own,
         )
         self._pool = Gauge(
             "wallets_pool_connections",
-            "Connections to the database",
+            "Connections to the database, by state",
             ["state"],
             registry=own,
             multiprocess_mode="livesum",
         )
-        Gauge("wallets_info", "The release that runs", ["version"], registry=own, multiprocess_mode="livemax").labels(
+        Gauge("wallets_info", "The running release", ["version"], registry=own, multiprocess_mode="livemax").labels(
             version("wallets")
         ).set(1)
         self._by_route: dict[tuple[web.AbstractRoute | None, int], Histogram] = {}
 
-    def answered(self, request: web.Request, status: int, seconds: float) -> None:
+    def count_request(self, request: web.Request, status: int, seconds: float) -> None:
         """Counts a request."""
         match = request.match_info
         route = match.route if match.http_exception is None else None
@@ -113,30 +113,30 @@ class Metrics:
             counted = self._by_route[route, status] = self._requests.labels(name.rstrip("/") or "/", method, status)
         counted.observe(seconds)
 
-    def refused(self, code: str) -> None:
-        """Counts a refusal."""
+    def count_problem(self, code: str) -> None:
+        """Counts a problem."""
         self._problems.labels(code).inc()
 
     def calls_of(self, function: str) -> Calls:
-        """What counts the calls of a function."""
+        """The metrics of a function's calls."""
         return Calls(
             self._sizes.labels(function),
-            self._waiting.labels(function),
+            self._queued.labels(function),
             self._calls.labels(function),
             self._failures.labels(function),
         )
 
-    def operated(self, operations: Sequence[Operation], rows: Sequence[Any]) -> None:
-        """Counts operations by what became of them."""
+    def count_operations(self, operations: Sequence[Operation], rows: Sequence[Any]) -> None:
+        """Counts operations by type and outcome."""
         types, outcomes = map(attrgetter("operation_type"), operations), map(itemgetter("replayed", "error_code"), rows)
         for (operation_type, (is_replayed, sqlstate)), count in Tally(zip(types, outcomes, strict=True)).items():
-            # Whatever text somebody sends is no label.
-            kind = operation_type if operation_type in _TYPES else "other"
+            # Callers can send any text, and each would be a time series.
+            kind = operation_type if operation_type in OPERATION_TYPES else "other"
             outcome = "replayed" if is_replayed else errors.BY_SQLSTATE[sqlstate].code if sqlstate else "applied"
             self._operations.labels(kind, outcome).inc(count)
 
     def text(self, pool: asyncpg.Pool) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """All metrics in Prometheus' text format."""
         idle = pool.get_idle_size()
         self._pool.labels("idle").set(idle)
         self._pool.labels("used").set(pool.get_size() - idle)
@@ -148,7 +148,7 @@ METRICS: web.AppKey[Metrics] = web.AppKey("METRICS", Metrics)
 
 @contextlib.contextmanager
 def shared() -> Iterator[None]:
-    """Has the processes that are started inside count together."""
+    """Lets the processes that are started inside share their metrics."""
     directory = tempfile.mkdtemp(prefix="wallets-metrics-")
     os.environ[_SHARED] = directory
     try:
@@ -159,5 +159,5 @@ def shared() -> Iterator[None]:
 
 
 def forget(pid: int | None) -> None:
-    """Has a process that died no longer count as one that has requests waiting and connections open."""
+    """Removes a process that died from the gauges of queued requests and open connections."""
     mark_process_dead(pid, os.environ[_SHARED])  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""Traces, by OpenTelemetry: a span for each request, and one for each call of the database, linked to its requests.
+"""Traces (OpenTelemetry): a span for each request, and one for each batched call, with links to its requests.
 
-Imported only where traces are asked for: what it needs is the optional dependency `wallets[otel]`.
+Imported only when traces are configured: it needs the optional dependency `wallets[otel]`.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, format_trace_id, get_current_span
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, Tracer, format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from service.database.batcher import Batcher, Call
+from service.database.batcher import Batcher, Call, Row
 from service.limits import Limits
 from service.web import TRACE_ID, Handler
 
 _NAME = "wallets"
-# What the specification has a span keep at most.
+# As many as the specification lets a span keep.
 _MAX_LINKS = 128
 
 _propagator = TraceContextTextMapPropagator()
@@ -40,34 +40,13 @@ class Tracing:
         self._tracer = self._provider.get_tracer(_NAME)
 
     def setup(self, app: web.Application) -> None:
-        """Has every request traced, and what is left sent when the application ends."""
+        """Traces every request, and sends the remaining spans when the application ends."""
         app.middlewares.insert(0, self._middleware())
         app.cleanup_ctx.append(self._flush)
 
     def batcher(self, function: str, call: Call[Any], limits: Limits) -> Batcher[Any]:
-        """A batcher whose calls are traced."""
-        contexts: dict[int, SpanContext] = {}
-
-        async def traced(requests: Sequence[Any]) -> Sequence[Any]:
-            linked = (contexts.get(id(request)) for request in requests)
-            links = [Link(context) for context in linked if context is not None][:_MAX_LINKS]
-            attributes: dict[str, str | int] = {
-                "db.system.name": "postgresql",
-                "db.operation.batch.size": len(requests),
-            }
-            with self._tracer.start_as_current_span(
-                f"wallet.{function}", kind=SpanKind.CLIENT, links=links, attributes=attributes
-            ):
-                return await call(requests)
-
-        class Traced(Batcher[Any]):
-            def _accept(self, request: Any) -> Any:
-                waiting = super()._accept(request)
-                contexts[id(request)] = get_current_span().get_span_context()
-                waiting.answer.add_done_callback(lambda _: contexts.pop(id(request), None))
-                return waiting
-
-        return Traced(traced, limits)
+        """A batcher whose calls are traced, each with links to the requests in its batch."""
+        return _TracedBatcher(self._tracer, function, call, limits)
 
     def _middleware(self) -> Any:
         @web.middleware
@@ -93,3 +72,39 @@ class Tracing:
     async def _flush(self, _: web.Application) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(self._provider.shutdown)
+
+
+class _TracedBatcher(Batcher[Any]):
+    """A batcher that knows the span of each of its requests until that has a result."""
+
+    def __init__(self, tracer: Tracer, function: str, call: Call[Any], limits: Limits) -> None:
+        super().__init__(self._traced, limits)
+        self._tracer = tracer
+        self._function = function
+        self._traced_call = call
+        self._contexts: dict[int, SpanContext] = {}
+
+    def apply(self, request: Any) -> asyncio.Future[Row]:
+        result = super().apply(request)
+        self._contexts[id(request)] = get_current_span().get_span_context()
+        result.add_done_callback(lambda _: self._contexts.pop(id(request), None))
+        return result
+
+    async def apply_all(self, requests: Sequence[Any]) -> list[Row | BaseException]:
+        context = get_current_span().get_span_context()
+        self._contexts.update((id(request), context) for request in requests)
+        try:
+            return await super().apply_all(requests)
+        finally:
+            for request in requests:
+                self._contexts.pop(id(request), None)
+
+    async def _traced(self, requests: Sequence[Any]) -> Sequence[Row]:
+        contexts = (self._contexts.get(id(request)) for request in requests)
+        with self._tracer.start_as_current_span(
+            f"wallet.{self._function}",
+            kind=SpanKind.CLIENT,
+            links=[Link(context) for context in contexts if context is not None][:_MAX_LINKS],
+            attributes={"db.system.name": "postgresql", "db.operation.batch.size": len(requests)},
+        ):
+            return await self._traced_call(requests)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import asyncpg
 from aiohttp import web
 
-from service import errors, keys
+from service import api_keys, errors
 from service.admin import page
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
@@ -37,7 +37,7 @@ async def list_keys(request: web.Request) -> web.Response:
 
 async def new_key(request: web.Request) -> web.Response:
     """The form for a key, which is drawn with it: sent twice, it makes one key, and shows it again."""
-    return _form(request, {"key": keys.draw(), "name": "", "scope": keys.SCOPES[0], "rate_limit": ""}, {})
+    return _form(request, {"key": api_keys.generate(), "name": "", "scope": api_keys.SCOPES[0], "rate_limit": ""}, {})
 
 
 async def create_key(request: web.Request) -> web.Response:
@@ -48,11 +48,11 @@ async def create_key(request: web.Request) -> web.Response:
     wrong: dict[str, str] = {}
     if not _KEY.fullmatch(typed["key"]):
         raise Problem(errors.INVALID_REQUEST, "an API key is one that was drawn for its form")
-    if typed["scope"] not in keys.SCOPES:
+    if typed["scope"] not in api_keys.SCOPES:
         wrong["scope"] = _("Choose what the key is for.")
     if text := typed["rate_limit"].strip():
         try:
-            rate_limit = keys.rate_limit(text)
+            rate_limit = api_keys.rate_limit(text)
         except ValueError:
             wrong["rate_limit"] = _("A limit is a number of requests a second from 1 to 999999.")
     if wrong:
@@ -64,7 +64,7 @@ async def create_key(request: web.Request) -> web.Response:
             admin.address,
             typed["name"].strip(),
             typed["scope"],
-            keys.digest(typed["key"]),
+            api_keys.digest(typed["key"]),
             rate_limit,
         )
     except asyncpg.PostgresError as exc:
@@ -72,7 +72,7 @@ async def create_key(request: web.Request) -> web.Response:
             wrong["name"] = _("A name has 1 to 100 characters, and no control characters.")
         elif exc.sqlstate == "WA023":
             wrong["name"] = _("There is already a key of this name. Revoke it first, or choose another name.")
-            typed["key"] = keys.draw()
+            typed["key"] = api_keys.generate()
         else:
             raise
         return _form(request, typed, wrong)

@@ -1,12 +1,12 @@
-"""Coalescing: requests that arrive while a call of the database is under way form the next call.
+"""Batching: requests that arrive while a call of the database runs form the next call.
 
-One transaction commits, and waits for the disk, once for all of its operations, and settles a wallet once however many
-of them it has. So the busier the service, the less an operation costs; and since nothing is ever waited for but a call
-that is under way, a lone request is answered at once. When many wait, a second call begins while the first is under
-way: one of them computes while the other waits for the disk, or for this process.
+A batch is one transaction: it commits, and waits for the disk, once for all of its operations, and writes each wallet
+once. So the higher the load, the less an operation costs. A request waits for a running call only: a lone request is
+sent at once. When many are queued, a second call begins while the first one runs: one computes while the other waits
+for the disk, or for this process.
 
-Every operation has a key before it is sent. So when a connection is lost in the middle of a call, and nobody knows
-whether it was committed, the same operations are sent again: those that were applied answer as they did, the others are
+Every operation has an idempotency key before it is sent. So when a connection is lost during a call, and it is unknown
+whether the call was committed, the same batch is sent again: operations that were applied are replayed, the others are
 applied.
 """
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Operation(NamedTuple):
-    """A request to deposit to or withdraw from a wallet, as the database takes it."""
+    """A request to deposit to or withdraw from a wallet."""
 
     wallet_id: str
     operation_type: str
@@ -37,79 +37,86 @@ class BalanceRequest(NamedTuple):
     wallet_id: str
 
 
-class KeyRequest(NamedTuple):
-    """A request to look an API key up."""
+class ApiKeyRequest(NamedTuple):
+    """A request to look up an API key."""
 
     key_hash: bytes
 
 
 Row = Any
-# What each is about comes first: requests that agree in it can only be in one another's way.
-Request = TypeVar("Request", Operation, BalanceRequest, KeyRequest)
+# The first member identifies what a call may have to wait for: the wallet that an operation locks.
+Request = TypeVar("Request", Operation, BalanceRequest, ApiKeyRequest)
 
 Call = Callable[[Sequence[Request]], Awaitable[Sequence[Row]]]
 
 
-class _Waiting(NamedTuple, Generic[Request]):
+class _Queued(NamedTuple, Generic[Request]):
     request: Request
-    answer: asyncio.Future[Row]
+    result: asyncio.Future[Row]
     deadline: float
 
 
+_Batch = list[_Queued[Request]]
+
+
 class Batcher(Generic[Request]):
-    """Turns many requests into few calls: `call` takes some, and returns a row for each of them in order."""
+    """Turns many requests into few calls. `call` takes a batch of them and returns a row for each, in order.
+
+    Every accepted request gets its row or an error, at the latest `request_seconds` after it was accepted. A request
+    is sent again until then after errors that are temporary, and fails alone when it is at fault itself.
+    """
 
     def __init__(self, call: Call[Request], limits: Limits) -> None:
-        self._limits = limits
         self._call: Call[Request] = call
-        self._waiting: deque[_Waiting[Request]] = deque()
-        self._unanswered: deque[_Waiting[Request]] = deque()
+        self._limits = limits
+        self._queue: deque[_Queued[Request]] = deque()
+        self._unfinished: deque[_Queued[Request]] = deque()
         self._calls = 0
-        self._seconds = 0.0
-        self._bearable = self._limits.max_queued
+        self._full_batch_seconds = 0.0
+        self._max_queued = limits.max_queued
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
     @property
-    def waiting(self) -> int:
+    def queued(self) -> int:
         """How many requests wait for a call to begin."""
-        return len(self._waiting)
+        return len(self._queue)
 
-    def check_room(self) -> None:
-        """Raises the problem `overloaded` when too many wait."""
-        if len(self._waiting) >= min(self._bearable, self._limits.max_queued):
+    def check_capacity(self) -> None:
+        """Raises the problem `overloaded` when too many requests are queued."""
+        if len(self._queue) >= self._max_queued:
             raise errors.overloaded()
 
     def apply(self, request: Request) -> asyncio.Future[Row]:
-        """The request's row, in the future. Raises the problem `overloaded` at once when too many wait."""
-        self.check_room()
-        waiting = self._accept(request)
-        self._waiting.append(waiting)
+        """Queues a request; the future is its row. Raises the problem `overloaded` when too many are queued."""
+        self.check_capacity()
+        queued = self._accept(request)
+        self._queue.append(queued)
         if self._calls < self._limits.max_calls and self._is_call_due(self._calls):
             self._calls += 1
-            self._start(self._work())
-        return waiting.answer
+            self._start(self._send_queue())
+        return queued.result
 
     async def apply_all(self, requests: Sequence[Request]) -> list[Row | BaseException]:
-        """Makes a call of their own for many requests; a row, or what went wrong, for each of them in order."""
+        """Sends many requests as a batch of their own; returns a row or an error for each, in order."""
         batch = [self._accept(request) for request in requests]
-        self._start(self._settle(batch))
-        return await asyncio.gather(*(waiting.answer for waiting in batch), return_exceptions=True)
+        self._start(self._send(batch, self._limits.retry_seconds))
+        return await asyncio.gather(*(queued.result for queued in batch), return_exceptions=True)
 
     async def close(self) -> None:
-        """Returns once every request that was accepted is answered."""
+        """Returns when every accepted request has a row or an error."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         if self._expiry is not None:
             self._expiry.cancel()
 
-    def _accept(self, request: Request) -> _Waiting[Request]:
+    def _accept(self, request: Request) -> _Queued[Request]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(request, loop.create_future(), loop.time() + self._limits.request_seconds)
-        self._unanswered.append(waiting)
+        queued = _Queued(request, loop.create_future(), loop.time() + self._limits.request_seconds)
+        self._unfinished.append(queued)
         if self._expiry is None:
             self._expiry = loop.call_later(self._limits.expiry_seconds, self._expire)
-        return waiting
+        return queued
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -117,98 +124,96 @@ class Batcher(Generic[Request]):
         task.add_done_callback(self._tasks.discard)
 
     def _is_call_due(self, other_calls: int) -> bool:
-        return len(self._waiting) >= (self._limits.second_call_at if other_calls else 1)
+        return len(self._queue) >= (self._limits.second_call_at if other_calls else 1)
 
-    async def _work(self) -> None:
+    async def _send_queue(self) -> None:
         try:
             while self._is_call_due(self._calls - 1):
-                await self._settle(
-                    [self._waiting.popleft() for _ in range(min(len(self._waiting), self._limits.max_batch))]
-                )
+                size = min(len(self._queue), self._limits.max_batch)
+                await self._send([self._queue.popleft() for _ in range(size)], self._limits.retry_seconds)
         finally:
             self._calls -= 1
 
-    async def _settle(self, batch: list[_Waiting[Request]], pause: float | None = None) -> None:
-        """Answers every request of a batch: with its row, or with the error that kept it from being applied."""
-        pause = self._limits.retry_seconds if pause is None else pause
-        # Whoever has gone away, or was told that it took too long, needs no answer any more.
-        while batch := [waiting for waiting in batch if not waiting.answer.done()]:
+    async def _send(self, batch: _Batch[Request], pause: float) -> None:
+        """Sends a batch until it is applied, expired, or handed to `_isolate`."""
+        while batch := [queued for queued in batch if not queued.result.done()]:
             began_at = asyncio.get_running_loop().time()
             try:
-                rows = await self._call([waiting.request for waiting in batch])
+                rows = await self._call([queued.request for queued in batch])
             except Exception as exc:
-                parts = _parts(batch, exc)
-                if len(parts) > 1:
-                    # One of them is at fault, or its wallet is locked by others: its neighbours shall not suffer.
-                    for part in parts:
-                        self._start(self._settle(part))
+                if errors.is_conflict(exc) or not errors.is_temporary(exc):
+                    self._isolate(batch, exc, pause)
                     return
-                if not errors.is_passing(exc):
-                    _answer(batch[0], exc)
-                    return
-                log.warning("%d requests have to be sent again: %s", len(batch), exc)
-                if errors.is_conflict(exc):
-                    # Only this wallet is locked by others: those that want another one shall not wait for it.
-                    self._start(self._settle_later(batch, pause))
-                    return
+                log.warning("retrying a batch of %d requests: %s", len(batch), exc)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, self._limits.max_retry_seconds)
+                pause = self._next_pause(pause)
             else:
-                self._measure(len(batch), asyncio.get_running_loop().time() - began_at)
-                for waiting, row in zip(batch, rows, strict=True):
-                    _answer(waiting, row)
+                self._adapt(len(batch), asyncio.get_running_loop().time() - began_at)
+                _set_results(batch, rows)
                 return
 
-    def _measure(self, done: int, seconds: float) -> None:
-        """Learns how long a call takes, and has no more wait than a slow database can begin with in good time."""
-        # A small call tells little of a full one: what that took is forgotten bit by bit.
-        is_full = done >= self._limits.max_batch
-        self._seconds = seconds * self._limits.max_batch / done if is_full else max(seconds, 0.9 * self._seconds)
-        can_begin = int(
-            self._limits.max_queue_seconds * self._limits.max_calls * self._limits.max_batch / max(self._seconds, 0.001)
-        )
-        self._bearable = max(can_begin, self._limits.max_batch)
+    def _isolate(self, batch: _Batch[Request], exc: Exception, pause: float) -> None:
+        """Splits a batch, so that one request at fault, or one locked wallet, does not affect the others."""
+        parts = _split(batch, by_wallet=errors.is_conflict(exc))
+        if len(parts) > 1:
+            for part in parts:
+                self._start(self._send(part, self._limits.retry_seconds))
+        elif errors.is_conflict(exc):
+            log.warning("retrying a batch of %d requests: %s", len(batch), exc)
+            # In a task of its own: this call may be waited for by requests for other wallets.
+            self._start(self._send_later(batch, pause))
+        elif not batch[0].result.done():
+            batch[0].result.set_exception(exc)
 
-    async def _settle_later(self, batch: list[_Waiting[Request]], pause: float) -> None:
+    async def _send_later(self, batch: _Batch[Request], pause: float) -> None:
         await asyncio.sleep(pause)
-        await self._settle(batch, min(2 * pause, self._limits.max_retry_seconds))
+        await self._send(batch, self._next_pause(pause))
+
+    def _next_pause(self, pause: float) -> float:
+        return min(2 * pause, self._limits.max_retry_seconds)
+
+    def _adapt(self, size: int, seconds: float) -> None:
+        """Adapts the queue's length to how long a full batch takes, so that a slow database rejects early.
+
+        A small batch says little about a full one, so it lowers the estimate slowly.
+        """
+        limits = self._limits
+        is_full = size >= limits.max_batch
+        estimate = seconds * limits.max_batch / size if is_full else max(seconds, 0.9 * self._full_batch_seconds)
+        self._full_batch_seconds = estimate
+        sent_in_time = int(limits.max_queue_seconds * limits.max_calls * limits.max_batch / max(estimate, 0.001))
+        self._max_queued = min(max(sent_in_time, limits.max_batch), limits.max_queued)
 
     def _expire(self) -> None:
-        """Tells those that have waited too long; they are in the order of their deadlines."""
+        """Fails the requests whose deadline has passed; `_unfinished` is in the order of deadlines."""
         loop = asyncio.get_running_loop()
-        unanswered = self._unanswered
+        unfinished = self._unfinished
         now = loop.time()
-        while unanswered and (unanswered[0].answer.done() or unanswered[0].deadline <= now):
-            waiting = unanswered.popleft()
-            if not waiting.answer.done():
-                waiting.answer.set_exception(errors.database_unavailable())
-        self._expiry = loop.call_later(self._limits.expiry_seconds, self._expire) if unanswered else None
+        while unfinished and (unfinished[0].result.done() or unfinished[0].deadline <= now):
+            queued = unfinished.popleft()
+            if not queued.result.done():
+                queued.result.set_exception(errors.database_unavailable())
+        self._expiry = loop.call_later(self._limits.expiry_seconds, self._expire) if unfinished else None
 
 
-def _answer(waiting: _Waiting[Request], answer: Row | Exception) -> None:
-    if waiting.answer.done():
-        return
-    if isinstance(answer, Exception):
-        waiting.answer.set_exception(answer)
-    else:
-        waiting.answer.set_result(answer)
+def _set_results(batch: _Batch[Request], rows: Sequence[Row]) -> None:
+    for queued, row in zip(batch, rows, strict=True):
+        if not queued.result.done():
+            queued.result.set_result(row)
 
 
-def _parts(batch: list[_Waiting[Request]], exc: Exception) -> list[list[_Waiting[Request]]]:
-    """How to send a batch that failed again: whole, when that was not for what is in it, or else in two parts."""
-    if errors.is_passing(exc) and not errors.is_conflict(exc):
-        return [batch]
+def _split(batch: _Batch[Request], *, by_wallet: bool) -> list[_Batch[Request]]:
+    """Two parts, or one where there is nothing to split. By wallet, all requests for one wallet stay together."""
     middle = len(batch) // 2
-    if errors.is_conflict(exc):
-        # What others lock is a wallet: all that is for one wallet stays together and waits for it in one call.
-        batch = sorted(batch, key=_subject)
-        while middle > 0 and _subject(batch[middle]) == _subject(batch[middle - 1]):
+    if by_wallet:
+        batch = sorted(batch, key=_wallet)
+        while middle > 0 and _wallet(batch[middle]) == _wallet(batch[middle - 1]):
             middle -= 1
         if middle == 0:
-            first = _subject(batch[0])
-            middle = sum(_subject(waiting) == first for waiting in batch)
+            first = _wallet(batch[0])
+            middle = sum(_wallet(queued) == first for queued in batch)
     return [part for part in (batch[:middle], batch[middle:]) if part]
 
 
-def _subject(waiting: _Waiting[Request]) -> Any:
-    return waiting.request[0]
+def _wallet(queued: _Queued[Request]) -> Any:
+    return queued.request[0]

@@ -5,7 +5,7 @@ import re
 import asyncpg
 import pytest
 
-from service import keys
+from service import api_keys
 
 from . import Browser
 
@@ -22,7 +22,7 @@ async def test_a_key_is_made_shown_and_accepted(signed_in: Browser, app_connecti
     answer = await signed_in.send(NEW, on=NEW, name=" shop ", scope="operate", rate_limit="20")
     assert answer.status == 200
     (key,) = set(re.findall(r"wk_[\w-]{43}", answer.text))
-    (made,) = await app_connection.fetch("select * from wallet.check_api_keys($1)", [keys.digest(key)])
+    (made,) = await app_connection.fetch("select * from wallet.check_api_keys($1)", [api_keys.digest(key)])
     assert (made["name"], made["scope"], made["rate_limit"]) == ("shop", "operate", 20)
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -62,7 +62,7 @@ async def test_a_form_that_is_sent_twice_makes_one_key_and_shows_it_again(
 async def test_wrong_input_is_explained_and_makes_nothing(
     signed_in: Browser, app_connection: asyncpg.Connection, field: str, typed: dict[str, str]
 ) -> None:
-    await app_connection.execute("select wallet.create_api_key('taken', 'read', $1)", keys.digest("another"))
+    await app_connection.execute("select wallet.create_api_key('taken', 'read', $1)", api_keys.digest("another"))
     form = (await signed_in.get(NEW)).forms[NEW] | {"name": "shop", "scope": "read"} | typed
     answer = await signed_in.request("POST", NEW, data=form)
     assert answer.status == 400
@@ -77,7 +77,7 @@ async def test_a_key_that_was_not_drawn_is_refused(signed_in: Browser, app_conne
 
 
 async def test_a_key_is_revoked_once_it_is_confirmed(signed_in: Browser, app_connection: asyncpg.Connection) -> None:
-    await app_connection.execute("select wallet.create_api_key('shop', 'read', $1)", keys.digest("a key"))
+    await app_connection.execute("select wallet.create_api_key('shop', 'read', $1)", api_keys.digest("a key"))
     (key,) = await listed(app_connection)
     path = f"/admin/keys/{key['id']}/revoke"
     assert path in (await signed_in.get(LIST)).text

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from conftest import serving
 
-from service import keys
+from service import api_keys
 from service.app import create_app
 from service.limits import Limits
 from service.log import JsonFormatter
@@ -188,9 +188,9 @@ def create_key(app_connection: asyncpg.Connection) -> CreateKey:
     """Creates an API key: `await create_key("operate")`."""
 
     async def create(scope: str, name: str | None = None, rate_limit: int | None = None) -> str:
-        key = keys.draw()
+        key = api_keys.generate()
         await app_connection.execute(
-            "select wallet.create_api_key($1, $2, $3, $4)", name or uuid4().hex, scope, keys.digest(key), rate_limit
+            "select wallet.create_api_key($1, $2, $3, $4)", name or uuid4().hex, scope, api_keys.digest(key), rate_limit
         )
         return key
 

@@ -29,4 +29,4 @@ async def test_an_id_may_be_in_upper_case(call: Call, wallet: str, apply: Call) 
 
 async def test_it_refuses_an_unknown_wallet(call: Call, refused: Refused) -> None:
     answer = await refused(call("GET", f"/api/wallets/{UNKNOWN}/"), 404, "wallet_not_found")
-    assert answer.json["detail"] == f"there is no wallet {UNKNOWN}"
+    assert answer.json["detail"] == f"wallet not found: {UNKNOWN}"

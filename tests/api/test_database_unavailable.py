@@ -77,7 +77,7 @@ async def test_every_route_responds_that_it_is_unavailable(without_database: aio
 
 async def test_without_a_database_it_is_live_and_not_ready(without_database: aiohttp.ClientSession) -> None:
     for path, status, content in (
-        ("/health/ready", 503, {"status": "database_unavailable", "detail": "the database does not answer"}),
+        ("/health/ready", 503, {"status": "database_unavailable", "detail": "the database does not respond"}),
         ("/health/live", 200, {"status": "live"}),
     ):
         async with without_database.get(path) as response:

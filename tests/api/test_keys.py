@@ -9,7 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service import keys
+from service import api_keys
 from service.limits import DEFAULT, Limits
 
 from . import UNKNOWN, CreateKey, ReadLog, ReadState, Response, assert_problem, until
@@ -76,7 +76,7 @@ async def test_credentials_of_another_form_are_unauthorized(
 
 async def test_an_unknown_key_is_unauthorized(call_with: CallWith, create_key: CreateKey) -> None:
     key = await create_key("manage")
-    for wrong in (keys.draw(), key[:-1], f"{key}x", key.swapcase(), "x"):
+    for wrong in (api_keys.generate(), key[:-1], f"{key}x", key.swapcase(), "x"):
         response = await call_with(f"Bearer {wrong}")
         assert_problem(response, 401, "unauthorized")
         assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -139,7 +139,7 @@ async def test_a_key_is_looked_up_once_and_then_remembered(
     assert (await call_with(key)).status == 200
     await owner_connection.execute("drop function wallet.check_api_keys")
     assert [(await call_with(key)).status for _ in range(20)] == [200] * 20
-    assert (await call_with(f"Bearer {keys.draw()}")).status == 500
+    assert (await call_with(f"Bearer {api_keys.generate()}")).status == 500
 
 
 async def test_a_rate_limit_says_when_to_retry(call_with: CallWith, create_key: CreateKey) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.api import MAX_BULK_BYTES
+from service.api.bulk import MAX_BULK_BYTES
 
 from . import MAX, Call, CreateWallet, ReadState, SetStatus, id_of
 
