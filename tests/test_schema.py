@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from catalogue import catalogue
 
 from service import deploy, errors
 
@@ -133,43 +134,6 @@ def roll_back(url: str, steps: int) -> None:
             check=True,
             capture_output=True,
         )
-
-
-async def catalogue(url: str) -> list[asyncpg.Record]:
-    """What a migration makes: every object of the schema with its definition and its grants."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows: list[asyncpg.Record] = await connection.fetch(
-            """
-            select oid::regclass::text as name, relkind::text || relacl::text as definition
-            from pg_class where relnamespace = 'wallet'::regnamespace
-            union all
-            select attrelid::regclass || '.' || attname, concat_ws(' ', attnum, atttypid::regtype, attnotnull)
-            from pg_attribute join pg_class as c on c.oid = attrelid
-            where c.relnamespace = 'wallet'::regnamespace and attnum > 0
-            union all
-            select conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'wallet'::regnamespace
-            union all
-            select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
-            from pg_index join pg_class as c on c.oid = indrelid where c.relnamespace = 'wallet'::regnamespace
-            union all
-            select tgname, pg_get_triggerdef(t.oid) from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
-            where c.relnamespace = 'wallet'::regnamespace and not tgisinternal
-            union all
-            select oid::regprocedure::text, pg_get_functiondef(oid) || proacl::text
-            from pg_proc where pronamespace = 'wallet'::regnamespace
-            union all
-            select nspname, nspacl::text from pg_namespace where nspname in ('wallet', 'public')
-            union all
-            select 'default privileges', defaclacl::text from pg_default_acl
-            union all
-            select code, decimals::text from wallet.currencies
-            order by 1, 2
-            """
-        )
-        return rows
-    finally:
-        await connection.close()
 
 
 async def test_all_migrations_can_be_rolled_back_and_applied_again(database_url: str) -> None:
