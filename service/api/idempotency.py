@@ -33,8 +33,13 @@ def idempotency_key(request: web.Request) -> str:
     keys = request.headers.getall(NAME, ())
     if not keys:
         return new_id()
-    if len(keys) > 1 or not keys[0].isascii():
-        raise Problem(errors.INVALID_IDEMPOTENCY_KEY, f"{NAME} must be one header of visible ASCII characters")
+    if len(keys) > 1:
+        raise Problem(errors.INVALID_IDEMPOTENCY_KEY, f"{NAME} must be one header; got {len(keys)}")
+    if not keys[0].isascii():
+        raise Problem(
+            errors.INVALID_IDEMPOTENCY_KEY,
+            f"idempotency key must be 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters",
+        )
     return keys[0]
 
 
