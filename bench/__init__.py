@@ -1,1 +1,1 @@
-"""The benchmark: `make bench` measures every figure next to its yardstick, in one run, on one server with fsync on."""
+"""The benchmark: `make bench` measures every figure with its baseline, in one run, on one server with fsync on."""

@@ -1,7 +1,7 @@
 """Runs the benchmark: prints the table, writes it to `bench/results.json` and as a chart to `bench/results.svg`.
 
-Closed loop, everything on the machine that it runs on. Figures that are compared are taken turn by turn, and the median
-of the rounds counts, because a machine that is shared is not equally fast all the time.
+A closed loop, all on one machine. Compared figures are taken in turns, and the median of the rounds counts, because the
+speed of a shared machine varies.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Results:
         self.takes: dict[str, list[Figure]] = {}
 
     def add(self, name: str, figure: Figure) -> None:
-        """Notes a take, and shows it as it comes."""
+        """Adds a take and prints it."""
         self.takes.setdefault(name, []).append(figure)
         print(f"  {name:<52}{figure.per_second:>10,.0f}/s  p50 {figure.p50:.2f} ms", file=sys.stderr, flush=True)
 
@@ -50,12 +50,12 @@ class Results:
         return measure.median(self.takes[name])
 
     def ratios(self, targets: list[tuple[str, str, str, float]]) -> list[Row]:
-        """Each figure of the targets divided by its yardstick: throughputs, or for `p50` latencies."""
+        """Each figure of the targets divided by its baseline: throughputs, or for `p50` latencies."""
         rows: list[Row] = []
-        for what, name, yardstick, target in targets:
+        for what, name, baseline, target in targets:
             latency = what.startswith("p50")
-            mine, other = ((f.p50 if latency else f.per_second) for f in (self.of(name), self.of(yardstick)))
-            reached = mine / other
+            figure, other = ((f.p50 if latency else f.per_second) for f in (self.of(name), self.of(baseline)))
+            reached = figure / other
             met = reached <= target if latency else reached >= target
             rows.append({"what": what, "ratio": reached, "target": target, "at_most": latency, "met": met})
         return rows
@@ -92,7 +92,7 @@ async def _measure(url: str, directory: Path, results: Results, options: argpars
     small = await _database(url, "small", 10_000, 10)
     spread, hot = directory / "spread", directory / "hot"
     connection = await asyncpg.connect(small)
-    await databases.make_floor(connection)
+    await databases.create_bare_tables(connection)
     await databases.write_ids(connection, spread, 10_000)
     await databases.write_ids(connection, hot, 1)
     facts: Row = {
@@ -115,7 +115,7 @@ async def _measure(url: str, directory: Path, results: Results, options: argpars
     connection = await asyncpg.connect(large)
     await databases.write_ids(connection, large_ids, options.wallets)
     # After a checkpoint, the first write to each page of a table or an index goes to the WAL as the whole page. A large
-    # ledger has many: that time is a line of its own, and the rest is measured as it is between checkpoints.
+    # ledger has many: that is measured separately, and the rest between checkpoints.
     async with _service(large) as address:
         figure = await measure.http(address, large_ids, 128, 2 * options.seconds)
         results.add("growth: deposits, large database, right after a checkpoint", figure)
@@ -134,9 +134,9 @@ async def _measure(url: str, directory: Path, results: Results, options: argpars
 
 async def _over_http(url: str, ids: dict[str, Path], results: Results, seconds: int) -> None:
     for connections in _CONNECTIONS:
-        async with _process("bench.ceiling") as address:
+        async with _process("bench.upper_bound") as address:
             results.add(
-                f"ceiling, {connections} connections",
+                f"upper bound, {connections} connections",
                 await measure.http(address, ids["spread"], connections, seconds),
             )
         async with _service(url) as address:
@@ -154,7 +154,7 @@ async def _with_keys(url: str, ids: Path, results: Results, seconds: int) -> Non
     connection = await asyncpg.connect(url)
     await connection.execute("select wallet.create_api_key($1, 'operate', $2)", key[-8:], api_keys.digest(key))
     await connection.close()
-    # Whatever changes with time is shared out evenly.
+    # Both orders: what changes with time affects both alike.
     for name in ("without", "with", "with", "without"):
         async with _service(url, AUTH="required" if name == "with" else "off") as address:
             figure = await measure.http(address, ids, 128, seconds, KEY=key)
@@ -163,7 +163,7 @@ async def _with_keys(url: str, ids: Path, results: Results, seconds: int) -> Non
 
 async def _in_pgbench(url: str, results: Results, seconds: int) -> None:
     for kind, wallets in (("spread", 10_000), ("hot", 1)):
-        for name, script in (("floor", databases.FLOOR_SCRIPT), ("apply_operation", databases.APPLY_SCRIPT)):
+        for name, script in (("bare statement", databases.BARE_SCRIPT), ("apply_operation", databases.APPLY_SCRIPT)):
             figure = await measure.pgbench(url, script.format(wallets=wallets), _CLIENTS, seconds)
             results.add(f"pgbench {name}, {_CLIENTS} clients, {kind}", figure)
     figure = await measure.pgbench(url, databases.APPLY_SCRIPT.format(wallets=10_000), 1, seconds)
@@ -192,9 +192,9 @@ async def _bulk(address: str, ids: Path, seconds: int) -> Figure:
         while sum(taken) < seconds:
             began = time.perf_counter()
             async with session.post(f"{address}/api/operations/", data=body) as response:
-                answer = await response.json()
+                results = (await response.json())["results"]
             taken.append(time.perf_counter() - began)
-            assert all(result["status"] == "SUCCESS" for result in answer["results"])
+            assert all(result["status"] == "SUCCESS" for result in results)
     return measure.figure(taken, len(wallets) * len(taken) / sum(taken))
 
 
@@ -224,7 +224,7 @@ async def _service(url: str, **configuration: str) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def _process(module: str, *arguments: str, environment: dict[str, str] | None = None) -> AsyncIterator[str]:
-    """A server of its own, from its first answer until the end of the block."""
+    """A server process that accepts connections, until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
@@ -254,8 +254,8 @@ def _report(results: Results, facts: Row, rounds: int) -> Row:
     thousand = "apply_operations, 1,000 a call"
     ratios = results.ratios(
         [
-            ("deposits spread ÷ ceiling", http.format("spread"), "ceiling, 128 connections", 0.65),
-            ("deposits hot ÷ ceiling", http.format("hot"), "ceiling, 128 connections", 0.70),
+            ("deposits spread ÷ upper bound", http.format("spread"), "upper bound, 128 connections", 0.65),
+            ("deposits hot ÷ upper bound", http.format("hot"), "upper bound, 128 connections", 0.70),
             ("deposits spread ÷ pgbench", http.format("spread"), pgbench.format("apply_operation", "spread"), 1.0),
             ("deposits hot ÷ pgbench", http.format("hot"), pgbench.format("apply_operation", "hot"), 4.0),
             (
@@ -268,7 +268,7 @@ def _report(results: Results, facts: Row, rounds: int) -> Row:
             (
                 "apply_operation ÷ bare update and insert",
                 pgbench.format("apply_operation", "spread"),
-                pgbench.format("floor", "spread"),
+                pgbench.format("bare statement", "spread"),
                 0.8,
             ),
             (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import asyncpg
 
-# As many wallets, operations each, all with the ids, sequence numbers and balances that the functions would have made.
+# As many wallets, operations each, with the ids, sequence numbers and balances that the functions would have created.
 _LOAD = """
 insert into wallet.wallets (id, balance, last_seq, created_at, updated_at, currency)
 select gen_random_uuid(), 100 * $2, $2, now(), now(), 'RUB' from generate_series(1, $1)
@@ -17,33 +17,34 @@ cross join lateral generate_series(1, w.last_seq) as s (seq)
 cross join lateral (select left(encode(sha256(uuid_send(w.id) || int8send(s.seq)), 'base64'), 22)) as k (key)
 """
 
-# The floor: the same update and insert, with the same columns, constraints, indexes and triggers, and no rules.
-_FLOOR = """
-create schema if not exists floor;
-create table floor.wallets (like wallet.wallets including all);
-create table floor.operations (like wallet.operations including all);
-alter table floor.wallets add foreign key (currency) references wallet.currencies;
-create trigger kept before delete or truncate on floor.wallets
+# The least that an operation can cost: the same update and insert, with the same columns, constraints, indexes and
+# triggers, and no rules.
+_BARE_TABLES = """
+create schema if not exists bare;
+create table bare.wallets (like wallet.wallets including all);
+create table bare.operations (like wallet.operations including all);
+alter table bare.wallets add foreign key (currency) references wallet.currencies;
+create trigger kept before delete or truncate on bare.wallets
 for each statement execute function wallet._refuse_rewrite();
-create trigger identity before update of id, currency, created_at on floor.wallets
+create trigger identity before update of id, currency, created_at on bare.wallets
 for each statement execute function wallet._refuse_rewrite();
-create trigger append_only before update or delete or truncate on floor.operations
+create trigger append_only before update or delete or truncate on bare.operations
 for each statement execute function wallet._refuse_rewrite();
-insert into floor.wallets select * from wallet.wallets;
+insert into bare.wallets select * from wallet.wallets;
 """
-FLOOR_SCRIPT = """
+BARE_SCRIPT = """
 \\set n random(1, {wallets})
-with settled as (
-    update floor.wallets
+with updated as (
+    update bare.wallets
     set balance = balance + 100, last_seq = last_seq + 1, updated_at = clock_timestamp()
     where id = (select id from bench.wallets where n = :n)
     returning id, balance, last_seq, updated_at
 )
-insert into floor.operations (
+insert into bare.operations (
     wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
 )
 select id, last_seq, gen_random_uuid(), 100, balance, updated_at, 'DEPOSIT', gen_random_uuid()::text
-from settled
+from updated
 returning id, amount, balance_after, seq, created_at;
 """
 APPLY_SCRIPT = """
@@ -73,10 +74,10 @@ async def load(connection: asyncpg.Connection, wallets: int, operations_each: in
     await connection.execute("checkpoint")
 
 
-async def make_floor(connection: asyncpg.Connection) -> None:
-    """Adds the tables that the bare statement works on."""
-    await connection.execute(_FLOOR)
-    await connection.execute("vacuum (analyze) floor.wallets")
+async def create_bare_tables(connection: asyncpg.Connection) -> None:
+    """Creates the tables of the bare statement."""
+    await connection.execute(_BARE_TABLES)
+    await connection.execute("vacuum (analyze) bare.wallets")
 
 
 async def write_ids(connection: asyncpg.Connection, path: Path, limit: int) -> None:

@@ -1,7 +1,7 @@
 """How each kind of figure is taken: over HTTP with wrk, in SQL with pgbench, on one connection with asyncpg.
 
-wrk, because a load generator that shares two cores with what it measures has to cost little: it is C, needs an eighth
-of the processor time of the service, and keeps a histogram of latencies.
+wrk, because a load generator that shares two cores with the service must cost little: it needs an eighth of the
+service's processor time, and keeps a histogram of latencies.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Figure:
 
 
 def median(figures: Sequence[Figure]) -> Figure:
-    """The medians of several takes; errors are summed up."""
+    """The medians of several takes; errors are added."""
 
     def middle(name: str) -> float:
         return float(statistics.median(getattr(figure, name) for figure in figures))

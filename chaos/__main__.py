@@ -1,4 +1,4 @@
-"""`python -m chaos`: runs the scenarios, holds the audit after each, prints a table, and ends with 1 on any finding."""
+"""`python -m chaos`: runs the scenarios, audits after each, prints a table, and exits with 1 on any finding."""
 
 import argparse
 import sys
@@ -11,13 +11,13 @@ from chaos.world import World, new_directory
 from service import eventloop
 
 _HEAD = (
-    f"{'':<16}{'faults':>8}{'asked':>10}{'applied':>10}{'refused':>9}{'shed':>9}"
+    f"{'':<16}{'faults':>8}{'requested':>11}{'applied':>10}{'rejected':>9}{'shed':>9}"
     f"{'lost':>6}{'doubled':>9}{'other':>7}{'s':>5}"
 )
 
 
 class Row(NamedTuple):
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     world: World
     findings: dict[str, int]
@@ -25,13 +25,13 @@ class Row(NamedTuple):
 
 
 async def main() -> None:
-    """Runs what was asked for."""
+    """Runs the scenarios of the command line."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=f"of {', '.join(ALL)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=10, help="how long each of them goes on for, about")
+    parser.add_argument("--seconds", type=float, default=10, help="the approximate duration of each")
     options = parser.parse_args()
     if unknown := set(options.scenarios) - set(ALL):
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+        parser.error(f"unknown scenario: {', '.join(sorted(unknown))}")
     wanted = options.scenarios or list(ALL)
 
     print(_HEAD, flush=True)
@@ -61,8 +61,8 @@ def _print(name: str, row: Row) -> int:
     journal, findings = row.world.journal, row.findings
     others = {what: count for what, count in findings.items() if count and what not in (LOST, DOUBLED)}
     print(
-        f"{name:<16}{row.world.faults:>8,}{len(journal.asked):>10,}{len(journal.acknowledged):>10,}"
-        f"{len(journal.told) - len(journal.acknowledged):>9,}{len(journal.shed):>9,}"
+        f"{name:<16}{row.world.faults:>8,}{len(journal.requested):>11,}{len(journal.acknowledged):>10,}"
+        f"{len(journal.outcomes) - len(journal.acknowledged):>9,}{len(journal.shed):>9,}"
         f"{findings[LOST]:>6,}{findings[DOUBLED]:>9,}{sum(others.values()):>7,}{row.seconds:>5.0f}"
     )
     for remark in (*row.world.remarks, *(f"FOUND {what}: {count}" for what, count in others.items())):

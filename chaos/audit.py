@@ -1,4 +1,4 @@
-"""What is held after every scenario: whether the ledger is what the clients were told, and whether anything leaked."""
+"""The audit after every scenario: the ledger matches the responses, and nothing leaked."""
 
 import asyncio
 import time
@@ -6,10 +6,10 @@ from collections import Counter
 
 import asyncpg
 
-from chaos.clients import FINAL, Journal, Told
+from chaos.clients import FINAL, Journal, Outcome
 from chaos.world import World
 
-_SETTLE_SECONDS = 10.0
+_RELEASE_SECONDS = 10.0
 _MAX_CONNECTIONS = 16  # of a service's pool
 _SPARE_DESCRIPTORS = 30
 _SPARE_MEMORY = 40 << 20
@@ -19,14 +19,14 @@ DOUBLED = "in the ledger more than once"
 
 
 async def audit(world: World) -> dict[str, int]:
-    """How often each thing that must never be was found."""
+    """The number of findings of each kind; all must be 0."""
     connection = await asyncpg.connect(world.database.url)
     ledger = await connection.fetch("select * from wallet.operation_details")
-    refused = await connection.fetch("select idempotency_key from wallet.rejection_details")
+    rejected = await connection.fetch("select idempotency_key from wallet.rejection_details")
     broken = await connection.fetchval(
         "select count(*) from wallet.wallet_details as w cross join lateral wallet.verify_wallet(w.id)"
     )
-    findings = compare(world.journal, ledger, [row["idempotency_key"] for row in refused])
+    findings = compare(world.journal, ledger, [row["idempotency_key"] for row in rejected])
     findings["invariants broken"] = broken
     if world.failed_requests_are_findings:
         findings["requests that failed"] = sum(
@@ -37,39 +37,39 @@ async def audit(world: World) -> dict[str, int]:
     return findings
 
 
-def compare(journal: Journal, ledger: list[asyncpg.Record], refusals: list[str]) -> dict[str, int]:
-    """Holds what the clients were told against what is written."""
+def compare(journal: Journal, ledger: list[asyncpg.Record], rejections: list[str]) -> dict[str, int]:
+    """Compares the outcomes that the clients know with the ledger."""
     times = Counter(row["idempotency_key"] for row in ledger)
-    applied = {row["idempotency_key"]: Told(201, str(row["operation_id"]), row["balance_after"]) for row in ledger}
+    applied = {row["idempotency_key"]: Outcome(201, str(row["operation_id"]), row["balance_after"]) for row in ledger}
     acknowledged = journal.acknowledged
-    turned_down = [key for key, told in journal.told.items() if told.status == 400]
+    rejected = [key for key, outcome in journal.outcomes.items() if outcome.status == 400]
     return {
         LOST: sum(key not in applied for key in acknowledged),
         DOUBLED: sum(count > 1 for count in times.values()),
         "acknowledged with another id or balance": sum(
-            applied.get(key, told) != told for key, told in acknowledged.items()
+            applied.get(key, outcome) != outcome for key, outcome in acknowledged.items()
         ),
-        "in the ledger and refused": sum(key in applied for key in turned_down),
-        "refused and not remembered": len(set(turned_down) - set(refusals)),
-        "in the ledger and never asked for": len(set(applied) - journal.asked),
-        "answers that changed": journal.changed,
-        "never answered": len(journal.asked - set(journal.told)),
-        "503 without Retry-After": journal.shed_without_advice,
+        "in the ledger and rejected": sum(key in applied for key in rejected),
+        "rejected and not remembered": len(set(rejected) - set(rejections)),
+        "in the ledger and never requested": len(set(applied) - journal.requested),
+        "responses that changed": journal.changed,
+        "without a final response": len(journal.requested - set(journal.outcomes)),
+        "503 without Retry-After": journal.without_retry_after,
     }
 
 
 async def _leaks(world: World, connection: asyncpg.Connection) -> dict[str, int]:
-    """What is still held a while after the faults."""
+    """What the service has not released a while after the faults."""
     assert world.before is not None
     descriptors, memory = world.before
     service = world.services[0]
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    deadline = time.monotonic() + _RELEASE_SECONDS
     while True:
         sessions = await connection.fetchval(
             "select count(*) from pg_stat_activity where application_name = 'wallets' and datname = current_database()"
         )
         found = {
-            "connections to the database too many": max(0, sessions - _MAX_CONNECTIONS * len(world.services)),
+            "database connections leaked": max(0, sessions - _MAX_CONNECTIONS * len(world.services)),
             "descriptors leaked": max(0, service.descriptors() - descriptors - _SPARE_DESCRIPTORS),
             "megabytes leaked": max(0, service.memory() - memory - _SPARE_MEMORY) >> 20,
         }

@@ -1,6 +1,6 @@
-"""`python -m chaos.relay SOCKET`: a slow network in a process of its own, for when this one has enough to do.
+"""`python -m chaos.relay SOCKET`: a slow network in a process of its own.
 
-Prints the port that it listens at; each line of its standard input is from then on the delay, in seconds.
+Prints its port; each line of its standard input sets the delay, in seconds.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The faults, one scenario each. Each is a few seconds of load with something bad in the middle."""
+"""The faults, one scenario each: a few seconds of load with a fault in the middle."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from service import deploy
 Scenario = Callable[[World], Awaitable[None]]
 ALL: dict[str, Scenario] = {}
 
-_CROWD = 2_000
-# More than may wait for a database that is so slow.
-_HORDE = 3_000
-_LONG_WAY_SECONDS = 1.5
+_MANY_CONNECTIONS = 2_000
+# More than may queue for a database this slow.
+_OVERLOADING_CONNECTIONS = 3_000
+_DELAY_SECONDS = 1.5
 
 
 class SkippedError(Exception):
-    """It cannot be done here; the text says why."""
+    """The scenario cannot run here; the text says why."""
 
 
 def _scenario(function: Scenario) -> Scenario:
@@ -66,7 +66,7 @@ async def restarts(world: World) -> None:
 
 @_scenario
 async def frozen(world: World) -> None:
-    """PostgreSQL and all its processes stand still (SIGSTOP) for 10 seconds."""
+    """PostgreSQL and all its processes are stopped (SIGSTOP) for 10 seconds."""
     await world.start()
     async with world.load():
         world.faults += 1
@@ -78,7 +78,7 @@ async def frozen(world: World) -> None:
 
 @_scenario
 async def no_connections(world: World) -> None:
-    """Others take every connection that PostgreSQL has, those of the service too, and let go after a while."""
+    """Others take every connection of PostgreSQL, the service's too, and release them later."""
     await world.start(settings={"max_connections": "20"})
     async with world.load():
         taken: list[asyncpg.Connection] = []
@@ -100,7 +100,7 @@ async def no_connections(world: World) -> None:
 
 @_scenario
 async def disk_full(world: World) -> None:
-    """PostgreSQL's disk (a small tmpfs) fills up; later there is room again."""
+    """PostgreSQL's disk (a small tmpfs) fills up and is freed later."""
     disk = world.directory / "disk"
     disk.mkdir()
     mount = ("mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", disk)
@@ -116,7 +116,7 @@ async def disk_full(world: World) -> None:
             with contextlib.suppress(OSError), rubbish.open("wb", buffering=0) as file:
                 while True:
                     file.write(bytes(1 << 20))
-            # What is left in the files of the log that were made beforehand is used up quickly.
+            # The WAL files that already exist are soon used up.
             await world.pause(1 / 2)
             rubbish.unlink()
             await world.pause(1 / 4)
@@ -124,7 +124,7 @@ async def disk_full(world: World) -> None:
 
 @_scenario
 async def failover(world: World) -> None:
-    """The primary is lost, and its synchronous replica promoted; the service finds it at the same address."""
+    """The primary is lost, and its synchronous replica promoted; the service reaches it at the same address."""
     await world.start(has_network=True)
     assert world.network is not None
     replica = await world.database.replicate(world.directory / "replica")
@@ -159,7 +159,7 @@ async def network(world: World) -> None:
                 case "cut":
                     wire.cut(0.7)
                 case _:
-                    # Nobody is told that what was sent is gone: only cutting the connection tells.
+                    # Neither side learns of the loss until the connection is cut.
                     wire.is_black_hole = True
                     await world.pause(1 / 8)
                     wire.is_black_hole = False
@@ -169,13 +169,13 @@ async def network(world: World) -> None:
 
 @_scenario
 async def terminations(world: World) -> None:
-    """The service is told to stop (SIGTERM) under load, three times, and started again."""
+    """The service is stopped (SIGTERM) under load and started again, three times."""
     await world.start()
     async with world.load():
         for _ in range(3):
             await world.pause(1 / 4)
             world.faults += 1
-            world.findings["ended otherwise than it should"] += not await world.services[0].terminate()
+            world.findings["did not stop cleanly"] += not await world.services[0].terminate()
             await world.services[0].start()
         await world.pause(1 / 4)
 
@@ -198,63 +198,63 @@ async def crowd(world: World) -> None:
     """2,000 connections at once."""
     await world.start()
     world.faults += 1
-    async with world.load(_CROWD):
+    async with world.load(_MANY_CONNECTIONS):
         await world.pause(3 / 4)
 
 
 @_scenario
 async def overload(world: World) -> None:
-    """Ten times what a slow database can do: most are told so at once, the others wait for one call more at most."""
+    """Ten times what a slow database can do: most are rejected at once, the others wait for at most one more call."""
     await world.start(has_relay=True)
     async with world.load(64):
-        # Once its connections are made: each takes several ways there and back.
-        await world.delay(_LONG_WAY_SECONDS)
-        await asyncio.sleep(4 * _LONG_WAY_SECONDS)
+        # Once its connections are open: each needs several round trips.
+        await world.delay(_DELAY_SECONDS)
+        await asyncio.sleep(4 * _DELAY_SECONDS)
         world.journal.accepted.clear()
-        await asyncio.sleep(world.seconds + 4 * _LONG_WAY_SECONDS)
+        await asyncio.sleep(world.seconds + 4 * _DELAY_SECONDS)
         usual = percentile(world.journal.accepted, 0.99)
         world.journal.accepted.clear()
-        # Twice: what the first time needs for so many connections is kept for the next, and is no leak.
+        # Twice: the memory that so many connections need the first time is kept for the next, and is no leak.
         world.faults += 2
-        await world.beset(_HORDE, 1 / 8)
+        await world.overload(_OVERLOADING_CONNECTIONS, 1 / 8)
         world.mark()
         before = len(world.journal.shed)
-        accepted = await world.beset(_HORDE, 2) + world.journal.accepted
+        accepted = await world.overload(_OVERLOADING_CONNECTIONS, 2) + world.journal.accepted
         await world.delay(0)
     at_most, shed = percentile(accepted, 0.99), percentile(world.journal.shed, 0.99)
     times = 1 + (len(world.journal.shed) - before) / len(accepted)
-    world.findings["accepted and kept waiting"] = int(at_most > usual + 1.2 * 2000 * _LONG_WAY_SECONDS)
+    world.findings["accepted and delayed too long"] = int(at_most > usual + 1.2 * 2000 * _DELAY_SECONDS)
     world.remarks.append(
-        f"p99 {usual:,.0f} ms where 64 ask; where {_HORDE:,} ask for {times:.1f} times what is done, "
-        f"{at_most:,.0f} ms if they are accepted, {shed:,.0f} ms if they are told to come back"
+        f"p99 {usual:,.0f} ms with 64 clients; with {_OVERLOADING_CONNECTIONS:,} and {times:.1f} times the load, "
+        f"{at_most:,.0f} ms if accepted, {shed:,.0f} ms if shed"
     )
 
 
 @_scenario
 async def slow_clients(world: World) -> None:
-    """150 clients that send a byte at a time, or never read; the others do not notice."""
+    """150 clients that send a byte at a time, or never read; the others are not affected."""
     await world.start()
     async with world.load():
         await world.pause(1 / 4)
         usual = percentile(world.journal.accepted, 0.99)
         world.journal.accepted.clear()
-        slow = [asyncio.create_task(_dawdle(world, kind)) for kind in ("headers", "body", "never reads") * 50]
+        slow = [asyncio.create_task(_slow_client(world, kind)) for kind in ("headers", "body", "never reads") * 50]
         world.faults += len(slow)
         await world.pause(3 / 4)
         beside = percentile(world.journal.accepted, 0.99)
         for task in slow:
             task.cancel()
         await asyncio.gather(*slow, return_exceptions=True)
-    world.remarks.append(f"p99 of the others {usual:.0f} ms alone, {beside:.0f} ms beside them")
+    world.remarks.append(f"p99 of the others {usual:.0f} ms before, {beside:.0f} ms with slow clients")
 
 
 @_scenario
 async def disconnects(world: World) -> None:
-    """Clients that hang up before the answer, and ask again with the same key."""
+    """Clients that disconnect before the response and retry with the same idempotency key."""
     await world.start()
     address = urlsplit(world.services[0].address)
 
-    async def hang_up(attempts: int) -> None:
+    async def disconnect(attempts: int) -> None:
         for _ in range(attempts):
             wallet, key = random.choice(world.wallets), secrets.token_urlsafe(12)
             body = b'{"operation_type":"DEPOSIT","amount":5}'
@@ -268,16 +268,16 @@ async def disconnects(world: World) -> None:
             await asyncio.sleep(random.choice([0, 0.001, 0.003]))
             writer.transport.abort()
             world.faults += 1
-            world.journal.asked.add(key)
-            await client.until_told(wallet, {"operation_type": "DEPOSIT", "amount": 5}, key)
+            world.journal.requested.add(key)
+            await client.until_final(wallet, {"operation_type": "DEPOSIT", "amount": 5}, key)
 
     async with world.load() as client:
-        await asyncio.gather(*(hang_up(30) for _ in range(10)))
+        await asyncio.gather(*(disconnect(30) for _ in range(10)))
 
 
 @_scenario
 async def clock(world: World) -> None:
-    """The clock steps back by an hour: to the ledger, that is a wallet that was changed an hour from now."""
+    """The clock steps back by an hour: to the ledger, every wallet was changed an hour in the future."""
     await world.start()
     async with world.load():
         await world.pause(1 / 3)
@@ -296,7 +296,7 @@ async def deployments(world: World) -> None:
     async with world.load():
         for _ in range(5):
             connection = await asyncpg.connect(world.database.url)
-            # As if these were another release's.
+            # As if another release were deployed.
             await connection.execute("update wallet.deployments set source_digest = 'of another release'")
             await connection.close()
             await deploy.migrate(world.database.url)
@@ -306,7 +306,7 @@ async def deployments(world: World) -> None:
 
 @_scenario
 async def restore(world: World) -> None:
-    """pg_dump under load, restored into a new server, where a service goes on."""
+    """pg_dump under load, restored into a new server, on which a service continues."""
     await world.start()
     dump = world.directory / "data" / "dump"
     async with world.load():
@@ -323,7 +323,7 @@ async def restore(world: World) -> None:
     await copy.start()
     world.watch(copy)
     shutil.move(dump, world.directory / "copy/dump")
-    # Roles are not in a dump: the migrations make them.
+    # Roles are not in a dump: the migrations create them.
     await deploy.migrate(copy.url)
     connection = await asyncpg.connect(copy.url)
     await connection.execute("drop schema wallet cascade")
@@ -354,7 +354,7 @@ async def _deposit(address: str, wallet: str) -> None:
         pass
 
 
-async def _dawdle(world: World, kind: str) -> None:
+async def _slow_client(world: World, kind: str) -> None:
     address = urlsplit(world.services[0].address)
     while True:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)

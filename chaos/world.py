@@ -1,4 +1,4 @@
-"""What faults are injected into: services as processes, a PostgreSQL, and a network between them."""
+"""The target of the faults: services as processes, a PostgreSQL, and a network between them."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from signal import Signals
 import aiohttp
 import asyncpg
 
-from chaos.clients import Client, Journal, Told
+from chaos.clients import Client, Journal, Outcome
 from service import deploy
 from service.embedded import EmbeddedPostgres
 
@@ -38,7 +38,7 @@ class Service:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Returns when it can serve."""
+        """Returns when it is ready."""
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "service", "serve"),
             env=self._environment,
@@ -60,7 +60,7 @@ class Service:
         await self.process.wait()
 
     async def terminate(self) -> bool:
-        """SIGTERM; whether it ended in time and without a complaint."""
+        """SIGTERM; whether it ended in time with status 0."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.terminate()
@@ -71,7 +71,7 @@ class Service:
             return False
 
     def descriptors(self) -> int:
-        """How many files and sockets it has open."""
+        """The number of its open files and sockets."""
         assert self.process is not None
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
@@ -93,7 +93,7 @@ class Network:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """The port that it listens at."""
+        """Returns its port."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -127,7 +127,7 @@ class Network:
             self._writers.discard(writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # What is under way does not hold up what comes after it: a long way, not a narrow one.
+        # Latency, not bandwidth: what is in flight does not delay what follows.
         arriving: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         arrival = asyncio.create_task(self._arrive(arriving, writer))
         with contextlib.suppress(OSError):
@@ -148,11 +148,11 @@ class Network:
 
 
 class Database(EmbeddedPostgres):
-    """A PostgreSQL to which everything can be done that happens to servers. What dies is started again."""
+    """A PostgreSQL that can be signalled, lost and replicated. It restarts when it dies."""
 
     @property
     def socket_path(self) -> str:
-        """Where it listens."""
+        """The path of its socket."""
         return str(self._socket_dir / ".s.PGSQL.5432")
 
     @property
@@ -175,13 +175,13 @@ class Database(EmbeddedPostgres):
         os.kill(server, number)
 
     async def lose(self) -> None:
-        """kill -9, and nobody starts it again."""
+        """kill -9, without a restart."""
         if self._supervisor is not None:
             self._supervisor.cancel()
         self.send(Signals.SIGKILL)
 
     async def replicate(self, directory: Path) -> "Database":
-        """A replica that streams from this one; from now on, what is acknowledged is on both."""
+        """A replica that streams from this one; from now on, commits wait for it."""
         replica = Database(directory, {"primary_conninfo": f"host={self._socket_dir} user=postgres"})
         cluster = directory / "postgres"
         cluster.mkdir(parents=True, mode=0o700)
@@ -193,13 +193,13 @@ class Database(EmbeddedPostgres):
         await connection.execute("alter system set synchronous_standby_names = '*'")
         await connection.execute("select pg_reload_conf()")
         following = "select exists (select from pg_stat_replication where sync_state = 'sync')"
-        while not await connection.fetchval(following):  # noqa: ASYNC110 -- nothing tells
+        while not await connection.fetchval(following):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await connection.close()
         return replica
 
     async def run(self, program: str, *arguments: str, database: str = "") -> None:
-        """Runs a program of PostgreSQL against this server. Raises RuntimeError with what it said."""
+        """Runs a program of PostgreSQL against this server. Raises RuntimeError with its output."""
         process = await asyncio.create_subprocess_exec(
             *self._as_server_user(),
             self._bin / program,
@@ -209,13 +209,13 @@ class Database(EmbeddedPostgres):
             stderr=asyncio.subprocess.STDOUT,
             cwd=self.data_dir,
         )
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         if process.returncode:
-            raise RuntimeError(f"{program}: {said.decode(errors='replace')}")
+            raise RuntimeError(f"{program}: {output.decode(errors='replace')}")
 
 
 class World:
-    """All of it, for one scenario."""
+    """Databases, services, network and clients of one scenario."""
 
     def __init__(self, directory: Path, seconds: float) -> None:
         self.directory = directory
@@ -243,7 +243,7 @@ class World:
         has_network: bool = False,
         has_relay: bool = False,
     ) -> None:
-        """A PostgreSQL, perhaps a network before it, and services on it.
+        """Starts a PostgreSQL, optionally a network before it, and services.
 
         A relay is a network in another process, for scenarios that keep this one busy.
         """
@@ -267,7 +267,7 @@ class World:
         await self.start_services(services, DATABASE_URL=url)
 
     async def start_services(self, count: int, **configuration: str) -> None:
-        """Services, and wallets to work with."""
+        """Starts services and creates wallets."""
         for _ in range(count):
             service = Service(**configuration)
             self.services.append(service)
@@ -278,12 +278,12 @@ class World:
                     self.wallets.append((await response.json())["id"])
 
     def watch(self, database: Database) -> None:
-        """Has a database stopped in the end."""
+        """Stops a database with the world."""
         self._stopping.append(database)
 
     @contextlib.asynccontextmanager
     async def load(self, clients: int = 32) -> AsyncIterator[Client]:
-        """Clients at work, and one more for the scenario; in the end each is told what became of its last operation."""
+        """Clients at work, and one more for the scenario; at the end the outcome of every operation is known."""
         stopped = asyncio.Event()
         addresses = [service.address for service in self.services]
         async with aiohttp.ClientSession(
@@ -292,7 +292,7 @@ class World:
             client = Client(session, addresses, self.wallets, self.journal)
             tasks = [asyncio.create_task(client.work(stopped)) for _ in range(clients)]
             try:
-                # What is measured before the faults is of a service that has warmed up.
+                # Measurements start once the service has warmed up.
                 await asyncio.sleep(min(1.0, self.seconds / 4))
                 if self.before is None:
                     self.mark()
@@ -302,45 +302,45 @@ class World:
                 await asyncio.gather(*tasks)
 
     async def delay(self, seconds: float) -> None:
-        """Makes the way through the relay as long as that, there and back."""
+        """Sets the delay of the relay in both directions."""
         assert self._relay is not None
         assert self._relay.stdin is not None
         self._relay.stdin.write(f"{seconds}\n".encode())
         await self._relay.stdin.drain()
 
-    async def beset(self, connections: int, share: float) -> list[float]:
-        """Has a horde ask for a share of the scenario's time; how many seconds each that was accepted has waited."""
-        horde = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "chaos.horde", self.services[0].address, str(connections)),
+    async def overload(self, connections: int, share: float) -> list[float]:
+        """Overloads the first service for a share of the time; gives the seconds of each accepted request."""
+        clients = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chaos.overload", self.services[0].address, str(connections)),
             *(str(self.seconds * share), *self.wallets),
             stdout=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(self.seconds * share + _START_SECONDS):
-                told = json.loads((await horde.communicate())[0])
+                outcomes = json.loads((await clients.communicate())[0])
         finally:
-            if horde.returncode is None:
-                horde.kill()
-        # What it was told to come back with has to have moved nothing: it was not asked for.
-        acknowledged = {key: Told(201, *answer) for key, answer in told["acknowledged"].items()}
-        self.journal.asked |= acknowledged.keys()
-        self.journal.told |= acknowledged
-        self.journal.shed += told["shed_seconds"]
-        seconds: list[float] = told["accepted_seconds"]
+            if clients.returncode is None:
+                clients.kill()
+        # Shed requests must move nothing: they do not count as requested.
+        acknowledged = {key: Outcome(201, *response) for key, response in outcomes["acknowledged"].items()}
+        self.journal.requested |= acknowledged.keys()
+        self.journal.outcomes |= acknowledged
+        self.journal.shed += outcomes["shed_seconds"]
+        seconds: list[float] = outcomes["accepted_seconds"]
         return seconds
 
     def mark(self) -> None:
-        """Notes what the first service holds now: in the end it may not hold more."""
+        """Records what the first service holds now; it may not hold more at the end."""
         self.before = (self.services[0].descriptors(), self.services[0].memory())
 
     async def pause(self, share: float) -> None:
-        """Lets a share of the scenario's time go by."""
+        """Waits for a share of the scenario's time."""
         await asyncio.sleep(self.seconds * share)
 
     async def stop(self) -> None:
-        """Ends the services, which have to end as they should, and then the databases."""
+        """Stops the services, which must end with status 0, and then the databases."""
         for service in self.services:
-            self.findings["ended otherwise than it should"] += not await service.terminate()
+            self.findings["did not stop cleanly"] += not await service.terminate()
         if self.network is not None:
             await self.network.stop()
         for database in reversed(self._stopping):

@@ -1,4 +1,4 @@
-"""The ceiling: what aiohttp does with the same requests when there is no database, only parsing and answering."""
+"""The upper bound: aiohttp with the same requests and no database, only parsing and responding."""
 
 import sys
 
@@ -17,21 +17,21 @@ _decode = msgspec.json.Decoder(_Body).decode
 _encode = msgspec.json.Encoder().encode
 
 
-async def _answer(request: web.Request) -> web.Response:
+async def _respond(request: web.Request) -> web.Response:
     body = _decode(await request.read())
-    answer = {
+    applied = {
         "operation_id": request.match_info["wallet_id"],
         "status": "SUCCESS",
         "operation_type": body.operation_type,
         "amount": str(body.amount),
         "new_balance": "100",
     }
-    return web.Response(body=_encode(answer), status=201, content_type="application/json")
+    return web.Response(body=_encode(applied), status=201, content_type="application/json")
 
 
 async def _serve(port: int) -> None:
     app = web.Application()
-    app.router.add_post("/api/wallets/{wallet_id}/operation", _answer)
+    app.router.add_post("/api/wallets/{wallet_id}/operation", _respond)
     with server.stop_on_signals() as stopped:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()

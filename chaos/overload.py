@@ -1,7 +1,7 @@
-"""`python -m chaos.horde ADDRESS CONNECTIONS SECONDS WALLET…`: clients that ask again as soon as they are answered.
+"""`python -m chaos.overload ADDRESS CONNECTIONS SECONDS WALLET…`: clients that never pause between requests.
 
-A process of its own, and no HTTP library: it has to ask for far more than the service can do, on the same two cores.
-Prints what it was told, as JSON.
+A process of its own without an HTTP library: it must send more than the service can do, on the same two cores.
+Prints the outcomes as JSON.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
 _BODY = b'{"operation_type":"DEPOSIT","amount":1}'
 
 
-class _Told:
-    """What all of them were told."""
+class _Outcomes:
+    """The outcomes of all clients."""
 
     def __init__(self, wallets: list[str], until: float) -> None:
         self.wallets = wallets
@@ -32,14 +32,14 @@ class _Told:
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, told: _Told) -> None:
-        self._told = told
+    def __init__(self, outcomes: _Outcomes) -> None:
+        self._outcomes = outcomes
         self._received = b""
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._ask(secrets.token_urlsafe(12))
+        self._send(secrets.token_urlsafe(12))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -48,17 +48,17 @@ class _Client(asyncio.Protocol):
         if length is None or len(body) < int(length[1]):
             return
         self._received = b""
-        answer, seconds = json.loads(body), time.monotonic() - self._asked_at
-        if answer["status"] == "SUCCESS":
-            self._told.acknowledged[self._key] = (answer["operation_id"], int(answer["new_balance"]))
-            self._told.accepted_seconds.append(seconds)
-        elif answer["code"] == "overloaded":
-            self._told.shed_seconds.append(seconds)
-        else:  # applied or not: only the same key tells
-            self._ask(self._key)
+        response, seconds = json.loads(body), time.monotonic() - self._sent_at
+        if response["status"] == "SUCCESS":
+            self._outcomes.acknowledged[self._key] = (response["operation_id"], int(response["new_balance"]))
+            self._outcomes.accepted_seconds.append(seconds)
+        elif response["code"] == "overloaded":
+            self._outcomes.shed_seconds.append(seconds)
+        else:  # applied or not: retry with the same idempotency key
+            self._send(self._key)
             return
-        if time.monotonic() < self._told.until:
-            self._ask(secrets.token_urlsafe(12))
+        if time.monotonic() < self._outcomes.until:
+            self._send(secrets.token_urlsafe(12))
         else:
             self._transport.close()
 
@@ -66,31 +66,32 @@ class _Client(asyncio.Protocol):
         if not self.ended.done():
             self.ended.set_result(None)
 
-    def _ask(self, key: str) -> None:
-        self._key, self._asked_at = key, time.monotonic()
+    def _send(self, key: str) -> None:
+        self._key, self._sent_at = key, time.monotonic()
         head = (
-            f"POST /api/wallets/{random.choice(self._told.wallets)}/operation HTTP/1.1\r\nHost: wallets\r\n"
+            f"POST /api/wallets/{random.choice(self._outcomes.wallets)}/operation HTTP/1.1\r\nHost: wallets\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\nIdempotency-Key: {key}\r\n\r\n"
         )
         self._transport.write(head.encode() + _BODY)
 
 
 async def _main(address: str, connections: int, seconds: float, wallets: list[str]) -> None:
-    told = _Told(wallets, time.monotonic() + seconds)
-    where = urlsplit(address)
-    assert where.hostname
-    assert where.port
+    outcomes = _Outcomes(wallets, time.monotonic() + seconds)
+    server = urlsplit(address)
+    assert server.hostname
+    assert server.port
     loop = asyncio.get_running_loop()
     clients = [
-        (await loop.create_connection(lambda: _Client(told), where.hostname, where.port))[1] for _ in range(connections)
+        (await loop.create_connection(lambda: _Client(outcomes), server.hostname, server.port))[1]
+        for _ in range(connections)
     ]
     await asyncio.gather(*(client.ended for client in clients))
     print(
         json.dumps(
             {
-                "acknowledged": told.acknowledged,
-                "accepted_seconds": told.accepted_seconds,
-                "shed_seconds": told.shed_seconds,
+                "acknowledged": outcomes.acknowledged,
+                "accepted_seconds": outcomes.accepted_seconds,
+                "shed_seconds": outcomes.shed_seconds,
             }
         )
     )
