@@ -1,4 +1,4 @@
-"""Configuration from the environment, and from a `.env` file where there is one."""
+"""Configuration from the environment and the file `.env`."""
 
 import importlib.util
 import os
@@ -24,14 +24,14 @@ _HOST_NAME = re.compile(r"[\w.-]+")
 
 
 class ConfigError(ValueError):
-    """The environment says something that cannot be meant; the text says what was expected."""
+    """A variable has a value that is not valid; the text says what is."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the service was told.
+    """The service's configuration.
 
-    `database_url` is None where the embedded PostgreSQL is to be used, `auth` where nothing was said of it.
+    Without a `database_url` the embedded PostgreSQL is used. `auth` is None where AUTH is not set.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -48,18 +48,18 @@ class Config:
 def from_environment() -> Config:
     """The configuration of this process. Raises ConfigError.
 
-    A variable of the environment wins over the same one in `.env`; an empty one counts as unset.
+    The environment takes precedence over `.env`; an empty variable counts as not set.
     """
     merged = {**dotenv.dotenv_values(".env"), **os.environ}
     return from_mapping({name: value for name, value in merged.items() if value})
 
 
 def from_mapping(env: Mapping[str, str]) -> Config:
-    """The configuration that a mapping of names to values says. Raises ConfigError."""
+    """The configuration of a mapping of variables to values. Raises ConfigError."""
     default = Config()
     log_level = (env.get("LOG_LEVEL") or default.log_level).lower()
     if log_level not in _LOG_LEVELS:
-        raise ConfigError(f"LOG_LEVEL has to be one of {', '.join(_LOG_LEVELS)}, not {log_level!r}")
+        raise ConfigError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}; got {log_level!r}")
     return Config(
         database_url=_database_url(env),
         data_dir=Path(env.get("DATA_DIR") or default.data_dir),
@@ -77,16 +77,16 @@ def _traces_to(url: str | None) -> str | None:
     if not url:
         return None
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
-        raise ConfigError(f"OTEL_EXPORTER_OTLP_ENDPOINT has to be a URL such as http://127.0.0.1:4318, not {url!r}")
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://127.0.0.1:4318; got {url!r}")
     if importlib.util.find_spec("opentelemetry") is None:
-        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT needs what sends traces: pip install 'wallets[otel]'")
+        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT requires OpenTelemetry: pip install 'wallets[otel]'")
     return url
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = env.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and least <= int(text) <= most):
-        raise ConfigError(f"{name} has to be a number from {least} to {most}, not {text!r}")
+        raise ConfigError(f"{name} must be a number from {least} to {most}; got {text!r}")
     return int(text)
 
 
@@ -95,16 +95,16 @@ def _choice(env: Mapping[str, str], name: str, choices: Mapping[str, bool], defa
     if not text:
         return default
     if text.lower() not in choices:
-        raise ConfigError(f"{name} has to be {' or '.join(choices)}, not {text!r}")
+        raise ConfigError(f"{name} must be {' or '.join(choices)}; got {text!r}")
     return choices[text.lower()]
 
 
 def _database_url(env: Mapping[str, str]) -> str | None:
     if url := env.get("DATABASE_URL"):
         if not _is_database_url(url):
-            # Not echoed: it may hold a password.
+            # Without the value: it may contain a password.
             raise ConfigError(
-                "DATABASE_URL has to look like postgres://user:password@host:5432/database, "
+                "DATABASE_URL must look like postgres://user:password@host:5432/database, "
                 "with special characters percent-encoded"
             )
         return url
@@ -115,8 +115,7 @@ def _database_url(env: Mapping[str, str]) -> str | None:
     missing = [name for name in ("POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER") if name not in given]
     if missing:
         raise ConfigError(
-            f"{', '.join(given)} set without {', '.join(missing)}: "
-            "set these too, or none of them for the embedded PostgreSQL"
+            f"{', '.join(given)} set without {', '.join(missing)}: set all of them, or none for the embedded PostgreSQL"
         )
     user, name, password = (
         quote(env.get(key, ""), safe="") for key in ("POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD")
@@ -127,14 +126,14 @@ def _database_url(env: Mapping[str, str]) -> str | None:
     if host.startswith("/"):
         return f"postgres://{credentials}@/{name}?host={quote(host)}&port={port}"
     if not (_HOST_NAME.fullmatch(host) or _is_ipv6(host)):
-        raise ConfigError(f"POSTGRES_HOST has to be a name, an address or the path of a directory, not {host!r}")
+        raise ConfigError(f"POSTGRES_HOST must be a name, an address or the path of a directory; got {host!r}")
     return f"postgres://{credentials}@{f'[{host}]' if ':' in host else host}:{port}/{name}"
 
 
 def _is_database_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises unless it is a port
+        _ = parts.port  # raises ValueError
     except ValueError:
         return False
     return parts.scheme in ("postgres", "postgresql") and parts.path.strip("/") != ""

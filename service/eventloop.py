@@ -1,4 +1,4 @@
-"""The event loop: uvloop where there is one."""
+"""The event loop: uvloop where it is installed."""
 
 import asyncio
 import gc
@@ -15,8 +15,8 @@ except ImportError:
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Runs a coroutine to its end."""
-    # What is loaded by now stays, and what a request leaves behind is seldom a cycle: look for them less often.
+    """Runs a coroutine and returns its result."""
+    # Modules stay loaded, and requests leave few cycles: collect garbage less often.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     with asyncio.Runner(loop_factory=_new_loop) as runner:

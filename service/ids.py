@@ -1,7 +1,7 @@
-"""Ids that nobody else has, and nobody can guess: for requests and operations whose callers gave none.
+"""Random ids for requests and for operations whose callers give no idempotency key.
 
-An operation's drawn key has to be a secret until it is used: whoever knew it beforehand could use it first, and the
-operation would be taken for a retry.
+A generated idempotency key must be a secret until it is used: anybody who knew it could use it first, and the operation
+would be taken for a replay.
 """
 
 import base64
@@ -9,20 +9,20 @@ import os
 from collections.abc import Iterator
 
 _LENGTH = 22
-_AT_ONCE = 3 * 64
+_BATCH = 3 * 64
 
 
-def _draw() -> Iterator[str]:
+def _generate() -> Iterator[str]:
     while True:
-        # The system's random numbers cost a system call: many ids for one. Four characters are three bytes of them.
-        text = base64.urlsafe_b64encode(os.urandom(_LENGTH * _AT_ONCE * 3 // 4)).decode()
+        # One system call for many ids. Four characters encode three bytes.
+        text = base64.urlsafe_b64encode(os.urandom(_LENGTH * _BATCH * 3 // 4)).decode()
         for start in range(0, len(text), _LENGTH):
             yield text[start : start + _LENGTH]
 
 
-_drawn = _draw()
+_ids = _generate()
 
 
 def new_id() -> str:
-    """132 random bits as 22 characters that any URL or header can hold."""
-    return next(_drawn)
+    """132 random bits as 22 characters that are valid in URLs and headers."""
+    return next(_ids)

@@ -1,4 +1,4 @@
-"""Structured logs: a JSON object a line on standard output."""
+"""Structured logs: one JSON object per line on standard output."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line: time, level, event, then whatever was passed as `extra`."""
+    """A record as one line: time, level, event, then the members of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -25,14 +25,14 @@ class JsonFormatter(logging.Formatter):
             entry["exception"] = self.formatException(record.exc_info)
         try:
             return msgspec.json.encode(entry, enc_hook=str).decode()
-        except UnicodeEncodeError:  # a lone surrogate, as in a path that is not UTF-8: a line is never lost
+        except UnicodeEncodeError:  # a lone surrogate, as in a path that is not UTF-8
             return json.dumps(entry, default=str)
 
 
 def configure(level: str) -> None:
-    """Sends the logs of this process to standard output, from a level on."""
+    """Logs to standard output, from a level upwards."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # It announces its event loop's selector at debug.
+    # At debug, asyncio logs which selector it uses.
     logging.getLogger("asyncio").setLevel("WARNING")

@@ -11,7 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 from aiohttp import web
@@ -54,52 +54,39 @@ class Metrics:
         else:
             ProcessCollector(registry=self.registry)
             own = self.registry
-        self._requests = Histogram(
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=own)
+
+        def seconds(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=_SECONDS, registry=own)
+
+        def gauge(name: str, text: str, label: str, mode: Literal["livesum", "livemax"] = "livesum") -> Gauge:
+            return Gauge(name, text, [label], registry=own, multiprocess_mode=mode)
+
+        self._requests = seconds(
             "wallets_http_request_duration_seconds",
             "Time from request to response, by route, method and status",
-            ["route", "method", "status"],
-            buckets=_SECONDS,
-            registry=own,
+            *("route", "method", "status"),
         )
-        self._problems = Counter(
-            "wallets_problems", "Responses that are a problem, by its code", ["code"], registry=own
+        self._problems = counter("wallets_problems", "Responses that are a problem, by its code", "code")
+        self._calls = seconds(
+            "wallets_database_call_duration_seconds", "Round trip of a batched call, by function", "function"
         )
-        self._calls = Histogram(
-            "wallets_database_call_duration_seconds",
-            "Round trip of a batched call, by function",
-            ["function"],
-            buckets=_SECONDS,
-            registry=own,
-        )
-        self._failures = Counter(
-            "wallets_database_call_failures", "Batched calls that failed, by function", ["function"], registry=own
-        )
+        self._failures = counter("wallets_database_call_failures", "Batched calls that failed, by function", "function")
         self._sizes = Histogram(
             "wallets_batch_size", "Requests in a batched call, by function", ["function"], buckets=_SIZES, registry=own
         )
-        self._queued = Gauge(
-            "wallets_waiting_requests",
-            "Requests queued when the last call began, by function",
-            ["function"],
-            registry=own,
-            multiprocess_mode="livesum",
+        self._queued = gauge(
+            "wallets_waiting_requests", "Requests queued when the last call began, by function", "function"
         )
-        self._operations = Counter(
+        self._operations = counter(
             "wallets_operations",
             "Operations by type, or other for a type that does not exist, and by outcome: applied, replayed, or a code",
-            ["type", "outcome"],
-            registry=own,
+            *("type", "outcome"),
         )
-        self._pool = Gauge(
-            "wallets_pool_connections",
-            "Connections to the database, by state",
-            ["state"],
-            registry=own,
-            multiprocess_mode="livesum",
-        )
-        Gauge("wallets_info", "The running release", ["version"], registry=own, multiprocess_mode="livemax").labels(
-            version("wallets")
-        ).set(1)
+        self._pool = gauge("wallets_pool_connections", "Connections to the database, by state", "state")
+        gauge("wallets_info", "The running release", "version", "livemax").labels(version("wallets")).set(1)
         self._by_route: dict[tuple[web.AbstractRoute | None, int], Histogram] = {}
 
     def count_request(self, request: web.Request, status: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Serving the application: sockets, worker processes, signals, and what HTTP needs below the application."""
+"""Serving the application: sockets, worker processes, signals, and HTTP below the application."""
 
 import asyncio
 import contextlib
@@ -31,18 +31,18 @@ log = logging.getLogger(__name__)
 access_log = logging.getLogger("service.access")
 
 _BACKLOG = 1024
-# The time limit on an idle connection is also the one on the arrival of a request's headers.
+# For an idle connection, and for the arrival of a request's headers.
 _KEEP_ALIVE_SECONDS = 75.0
-# Longer than any request can take: reading it and its statement have limits of their own.
+# Longer than any request takes: its body and its statement have limits of their own.
 _DRAIN_SECONDS = 40.0
 
 
 class ServeError(Exception):
-    """The service cannot listen where it was told to; the text says why."""
+    """The service cannot listen on HOST and PORT; the text says why."""
 
 
 class AccessLogger(AbstractAccessLogger):
-    """One structured line per request, without its body and without its headers."""
+    """One structured line per request, without its body and headers."""
 
     @property
     def enabled(self) -> bool:
@@ -67,7 +67,7 @@ class AccessLogger(AbstractAccessLogger):
 
 
 class _Protocol(RequestHandler):
-    """aiohttp's connection, but what it cannot parse is answered as a problem too."""
+    """aiohttp's connection; the response to what it cannot parse is a problem too."""
 
     __slots__ = ()
 
@@ -81,21 +81,21 @@ class _Protocol(RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         if isinstance(exc, ContentEncodingError):
-            problem = Problem(errors.UNSUPPORTED_MEDIA_TYPE, "the body is in a Content-Encoding that is not known here")
+            problem = Problem(errors.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding unknown")
         else:
             first_line = (message or "").split("\n", 1)[0].rstrip(":")
-            problem = Problem(errors.INVALID_REQUEST, f"this is no valid HTTP request: {first_line}")
-        response = _refused_below_the_application(problem)
+            problem = Problem(errors.INVALID_REQUEST, f"not a valid HTTP request: {first_line}")
+        response = _with_request_id(problem)
         response.force_close()
         return response
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        # A body that turns out to be broken after its request was answered: nobody's defect here.
+        # A body that turns out to be malformed after the response: not a defect of the service.
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **kw)
 
 
-def _refused_below_the_application(problem: Problem) -> web.Response:
+def _with_request_id(problem: Problem) -> web.Response:
     response = problem.response()
     response.headers["X-Request-ID"] = new_id()
     return response
@@ -107,7 +107,7 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Runs an application as this service does; until `cleanup` has returned, requests in flight are finished."""
+    """Runs an application; `cleanup` returns when the requests in flight are finished."""
 
     def __init__(self, app: web.Application) -> None:
         super().__init__(
@@ -124,14 +124,14 @@ class Runner(web.AppRunner):
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             try:
                 return await server.request_handler(request)
-            except web.HTTPException as exc:  # an Expect header, which aiohttp refuses before any middleware runs
-                return _refused_below_the_application(errors.from_framework(exc))
+            except web.HTTPException as exc:  # an unknown Expect header: aiohttp rejects it before any middleware runs
+                return _with_request_id(errors.from_framework(exc))
 
         return _Server(handle, request_factory=server.request_factory, **server._kwargs)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on a host; true also of one that nobody can listen on."""
+    """Whether only this machine can connect to a host; true also of one that cannot be listened on."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
@@ -144,16 +144,16 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (socket.gaierror, UnicodeError) as exc:  # UnicodeError: 'a..b' cannot even be asked for
+    except (socket.gaierror, UnicodeError) as exc:  # UnicodeError: 'a..b' cannot be looked up
         raise ServeError(f"cannot listen on {host!r}: {exc}") from exc
     except OSError as exc:
-        # Not its own text, which says the address again.
+        # Not the error's text, which repeats the address.
         reason = os.strerror(exc.errno) if exc.errno else exc
         raise ServeError(f"cannot listen on {host} port {port}: {reason}") from exc
 
 
 async def serve(database_url: str, listener: socket.socket, stopped: asyncio.Event, settings: Config) -> None:
-    """Serves on a socket in this process until told to stop, then finishes the requests in flight."""
+    """Serves on a socket in this process until stopped, then finishes the requests in flight."""
     runner = Runner(
         create_app(database_url, auth=bool(settings.auth), tls_proxy=settings.tls_proxy, traces_to=settings.traces_to)
     )
@@ -180,15 +180,15 @@ async def _serve_in_processes(
     try:
         while not stopped.is_set():
             await _first_to_end(running, stopped)
-            for place, worker in enumerate(running):
+            for index, worker in enumerate(running):
                 if not stopped.is_set() and not worker.is_alive():
-                    log.error("a worker process died, replacing it", extra={"exit_status": worker.exitcode})
+                    log.error("worker process died; starting another", extra={"exit_status": worker.exitcode})
                     metrics.forget(worker.pid)
-                    # Not in a tight loop, should it be that none can start.
+                    # Not in a tight loop if none can start.
                     await asyncio.sleep(0.1)
-                    running[place] = _start_worker(database_url, listener, settings)
+                    running[index] = _start_worker(database_url, listener, settings)
     finally:
-        # While one process has it open, new connections would be taken in, only to be dropped at the end.
+        # Left open, it would accept connections that are dropped at the end.
         listener.close()
         for worker in running:
             worker.terminate()
@@ -214,8 +214,8 @@ def _start_worker(database_url: str, listener: socket.socket, settings: Config) 
     worker = multiprocessing.get_context("spawn").Process(
         target=_run_worker, args=(database_url, listener, settings), daemon=True
     )
-    # Ctrl+C in a terminal goes to them too. They stop when we say so, not in the middle of what they import.
-    # (The first process would otherwise start this one on its way, which unblocks the signal again.)
+    # Ctrl+C in a terminal goes to workers too, which must not be interrupted while they import. The resource tracker
+    # is started before: starting it with the first worker would unblock the signal again.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -232,7 +232,7 @@ def _run_worker(database_url: str, listener: socket.socket, settings: Config) ->
         with stop_on_signals() as stopped:
             parent = multiprocessing.parent_process()
             assert parent is not None
-            # Killed without a word to us: there is nobody left who would stop us, or restart the database.
+            # A worker must not outlive a parent that was killed: nothing else would stop it.
             asyncio.get_running_loop().add_reader(parent.sentinel, stopped.set)
             await serve(database_url, listener, stopped, settings)
 

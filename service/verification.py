@@ -1,91 +1,93 @@
-"""`wallets verify`: the whole ledger, a thousand wallets at a time, with a bar at a terminal."""
+"""`wallets verify`: checks the whole ledger, a thousand wallets at a time, with a progress bar."""
 
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import msgspec
 from tqdm import tqdm
 
+from service.database import calls
 from service.database.connection import FAILURES, ConnectError, connect
 
 _TRIES = 30
 _RETRY_SECONDS = 1.0
+_NO_FINDINGS = "[]"
 
 
 class VerificationError(Exception):
-    """The verification could not be finished; the text says why, and how to go on."""
+    """The verification was not finished; the text says why, and how to resume it."""
 
 
 async def run(url: str, *, is_resumed: bool) -> int:
-    """Verifies every wallet, and prints what is wrong. Answers 2 when anything is. Raises VerificationError."""
+    """Verifies every wallet, and prints what is wrong. Returns 2 if anything is, 0 if not. Raises VerificationError."""
     began_at = time.monotonic()
     connection = await _connect(url)
-    begun = await connection.fetchrow("select * from wallet.begin_verification($1)", is_resumed)
+    begun = await calls.begin_verification(connection, is_resumed)
     if is_resumed:
         print(_resumption(begun), file=sys.stderr)
     wallets, operations, broken = begun["wallets"], begun["operations"], begun["broken"]
-    # None: only where somebody looks at it, not in the mail of a cron job.
+    # disable=None: a bar at a terminal only, not in the mail of a cron job.
     with tqdm(
         total=begun["estimated_operations"], initial=operations, unit=" operations", unit_scale=True, disable=None
     ) as bar:
-        failures = 0
-        while True:
-            try:
-                rows = await connection.fetch("select * from wallet.verify_next($1)", begun["run_id"])
-            except FAILURES as exc:
-                # What was done is kept: only the last thousand wallets have to be done again.
-                failures += 1
-                if failures >= _TRIES:
-                    raise VerificationError(
-                        f"{exc or type(exc).__name__}; go on with: wallets verify --resume"
-                    ) from exc
-                await asyncio.sleep(_RETRY_SECONDS)
-                connection = await _reconnect(url, connection)
-                continue
-            failures = 0
-            if not rows:
-                break
+        async for rows in _verified(url, connection, begun["run_id"]):
             for row in rows:
-                if row["findings"] != "[]":
-                    broken += 1
-                    for line in _lines(row):
-                        bar.write(line, file=sys.stdout)
+                for line in _findings(row):
+                    bar.write(line, file=sys.stdout)
             wallets += len(rows)
+            broken += sum(row["findings"] != _NO_FINDINGS for row in rows)
             done = sum(row["operations"] for row in rows)
             operations += done
             bar.update(done)
-    await connection.close()
     rate = (operations - begun["operations"]) / max(time.monotonic() - began_at, 0.001)
-    print(f"wallets verified: {wallets:,}, operations: {operations:,} ({rate:,.0f} a second), broken: {broken:,}")
+    print(f"wallets verified: {wallets:,}, operations: {operations:,} ({rate:,.0f} per second), broken: {broken:,}")
     return 2 if broken else 0
+
+
+async def _verified(url: str, connection: asyncpg.Connection, run_id: int) -> AsyncIterator[list[asyncpg.Record]]:
+    """The wallets of a run, as they are verified. A lost connection is replaced: only its last call is repeated."""
+    failures = 0
+    while True:
+        try:
+            rows = await calls.verify_next(connection, run_id)
+        except FAILURES as exc:
+            failures += 1
+            if failures >= _TRIES:
+                reason = str(exc) or type(exc).__name__
+                raise VerificationError(f"{reason}; resume with: wallets verify --resume") from exc
+            await asyncio.sleep(_RETRY_SECONDS)
+            connection = await _reconnect(url, connection)
+            continue
+        failures = 0
+        if not rows:
+            break
+        yield rows
+    await connection.close()
 
 
 def _resumption(begun: asyncpg.Record) -> str:
     if not begun["is_resumed"]:
-        return "There is no verification to go on with: this one begins at the first wallet."
+        return "No verification to resume: this one begins at the first wallet."
     return (
-        f"Going on with the verification of {begun['started_at']:%Y-%m-%d %H:%M} UTC, "
+        f"Resuming the verification of {begun['started_at']:%Y-%m-%d %H:%M} UTC, "
         f"after {begun['wallets']:,} wallets, {begun['broken']:,} of them broken."
     )
 
 
-def _lines(row: asyncpg.Record) -> list[str]:
-    lines = []
+def _findings(row: asyncpg.Record) -> Iterator[str]:
     for finding in msgspec.json.decode(row["findings"]):
         seq = "" if finding["seq"] is None else f" at seq {finding['seq']}"
-        lines.append(
+        yield (
             f"{row['wallet_id']}: {finding['invariant']}{seq}: expected {finding['expected']}, found {finding['found']}"
         )
-    return lines
 
 
 async def _connect(url: str) -> asyncpg.Connection:
-    connection = await connect(url)
-    # One wallet may have more operations than can be verified within the limit of a request.
-    await connection.execute("set statement_timeout = 0")
-    return connection
+    # One wallet may have more operations than can be verified within the time limit of a request.
+    return await connect(url, statement_timeout="0")
 
 
 async def _reconnect(url: str, lost: asyncpg.Connection) -> asyncpg.Connection:
@@ -93,4 +95,4 @@ async def _reconnect(url: str, lost: asyncpg.Connection) -> asyncpg.Connection:
     try:
         return await _connect(url)
     except ConnectError:
-        return lost  # of no use: the next attempt fails, and counts
+        return lost  # the next call fails, and counts

@@ -283,7 +283,7 @@ async def test_a_file_in_its_way_is_said(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.touch()
-    with pytest.raises(EmbeddedError, match=f"{file} is in the way"):
+    with pytest.raises(EmbeddedError, match=f"{file} is not a directory"):
         await EmbeddedPostgres(tmp_path / "data").start()
 
 
@@ -331,7 +331,7 @@ async def test_as_root_it_takes_no_socket_directory_of_somebody_else(tmp_path: P
     server._socket_dir.mkdir()
     try:
         os.chown(server._socket_dir, 54321, 54321)
-        with pytest.raises(EmbeddedError, match="another user's"):
+        with pytest.raises(EmbeddedError, match="belongs to another user"):
             await server.start()
     finally:
         server._socket_dir.rmdir()

@@ -248,7 +248,7 @@ async def create_wallet(client: aiohttp.ClientSession, **options: Any) -> str:
 async def verified(wallets: Wallets, data_dir: Path) -> tuple[int, int]:
     """Runs `wallets verify`, which must find nothing; gives its status and the number of wallets."""
     status, output, errors = await wallets("verify", DATA_DIR=data_dir)
-    found = re.fullmatch(r"wallets verified: ([\d,]+), operations: [\d,]+ \([\d,]+ a second\), broken: 0\n", output)
+    found = re.fullmatch(r"wallets verified: ([\d,]+), operations: [\d,]+ \([\d,]+ per second\), broken: 0\n", output)
     assert found, output + errors
     assert errors == ""
     return status, int(found[1].replace(",", ""))
@@ -467,7 +467,7 @@ async def test_any_worker_shows_what_all_have_counted(running: Service, wallets:
 
 async def create_key(wallets: Wallets, service: Service, name: str) -> str:
     status, output, errors = await wallets("createkey", name, "--scope", "manage", DATA_DIR=service.data_dir)
-    assert (status, "only time" in errors) == (0, True), errors
+    assert (status, "shown only once" in errors) == (0, True), errors
     return output.strip()
 
 
@@ -525,7 +525,7 @@ async def test_verify_reports_a_tampered_ledger(
     assert (status, errors) == (2, "")
     finding, summary = output.splitlines()
     assert finding == f"{wallet_id}: balance_exact: expected 1, found 1000000"
-    assert re.fullmatch(r"wallets verified: 1, operations: 1 \([\d,]+ a second\), broken: 1", summary)
+    assert re.fullmatch(r"wallets verified: 1, operations: 1 \([\d,]+ per second\), broken: 1", summary)
 
 
 async def test_a_verification_resumes_where_it_was_interrupted(

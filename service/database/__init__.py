@@ -1,5 +1,5 @@
-"""The database as the service sees it: connections that may execute functions and touch no table.
+"""Access to the database: every call executes a function of the schema `wallet`.
 
-`connection` opens one, `pool` keeps some, `batcher` turns many requests into few calls, `calls` has the statement of
-every call.
+`connection` opens a connection, `pool` keeps some, `batcher` turns many requests into few calls, `batchers` has those
+of the application, and `calls` has the SQL.
 """

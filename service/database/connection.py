@@ -1,4 +1,4 @@
-"""A connection with the rights of wallet_app alone, and why there is none."""
+"""Connections with the rights of wallet_app only, for any login, and why one cannot be opened."""
 
 import logging
 from urllib.parse import urlsplit
@@ -27,29 +27,28 @@ def session_settings(url: str) -> dict[str, str]:
     settings = {
         **deploy.SEARCH_PATH,
         "application_name": "wallets",
-        # A wallet that somebody holds locked is waited for apart from the others: see the batcher.
+        # The batcher then retries the operations of a wallet that stays locked apart from the others.
         "lock_timeout": f"{_LOCK_MILLISECONDS}ms",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
-        # Planning these small statements for the just-in-time compiler costs more than running them.
+        # Compiling these small statements costs more than running them.
         "jit": "off",
     }
     if urlsplit(url).username != APP_ROLE:
-        # Whoever we log in as, we work with the rights of wallet_app alone.
         settings["role"] = APP_ROLE
     return settings
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """One connection with the rights of wallet_app. Raises ConnectError."""
+async def connect(url: str, **settings: str) -> asyncpg.Connection:
+    """One connection with the rights of wallet_app; `settings` replace those of a session. Raises ConnectError."""
     try:
-        return await asyncpg.connect(url, server_settings=session_settings(url), timeout=CONNECT_SECONDS)
+        return await asyncpg.connect(url, server_settings=session_settings(url) | settings, timeout=CONNECT_SECONDS)
     except FAILURES as exc:
         raise _explain(url, exc) from exc
 
 
 async def check(url: str) -> None:
-    """Looks whether a database can be served. Raises ConnectError when not; logs it when its functions differ."""
+    """Raises ConnectError when a database cannot be served; logs an error when its functions differ."""
     try:
         connection = await asyncpg.connect(url, server_settings=deploy.SEARCH_PATH, timeout=CONNECT_SECONDS)
     except FAILURES as exc:
@@ -70,5 +69,5 @@ async def check(url: str) -> None:
 def _explain(url: str, exc: Exception) -> ConnectError:
     parts = urlsplit(url)
     where = f"{parts.hostname or 'a local socket'}{f':{parts.port}' if parts.port else ''}, {parts.path.lstrip('/')}"
-    # An OSError or a TimeoutError may come without a text.
+    # An OSError or a TimeoutError may have no text.
     return ConnectError(f"cannot connect to the database ({where}): {str(exc) or type(exc).__name__}")

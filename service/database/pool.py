@@ -1,4 +1,4 @@
-"""A pool of connections that may execute functions and touch no table."""
+"""The pool of connections with the rights of wallet_app."""
 
 from collections.abc import AsyncIterator
 from typing import Self
@@ -9,9 +9,9 @@ from aiohttp import web
 from service.database.connection import CONNECT_SECONDS, STATEMENT_SECONDS, session_settings
 
 _POOL_SIZE = 16
-# As many as are in use at once where nothing is amiss, and no more: the rest of the pool is for everything else.
+# As many as batches use at once unless a wallet stays locked: the rest of the pool is for other requests.
 _KEPT = 4
-# Longer than the server's own limit: only a server that does not answer at all is given up on by the client.
+# Longer than the server's own limit, so that the client gives up only on a server that does not respond.
 RESPONSE_SECONDS = STATEMENT_SECONDS + 5
 
 POOL: web.AppKey[asyncpg.Pool] = web.AppKey("POOL", asyncpg.Pool)
@@ -19,14 +19,14 @@ DATABASE_URL: web.AppKey[str] = web.AppKey("DATABASE_URL", str)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """A connection without session state: nothing to reset when it goes back to the pool, so no round trip for it."""
+    """A connection without session state: its release needs no round trip to reset it."""
 
     def get_reset_query(self) -> str:
         return ""
 
 
 class KeptConnections:
-    """Connections for calls that follow one another: they stay out of the pool, which takes a tenth of a lone call."""
+    """Connections that are kept between calls: to acquire and release one takes a tenth of the time of a small call."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -40,7 +40,7 @@ class KeptConnections:
             await self._pool.release(self._idle.pop())
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """The rows of a statement. After a failure its connection is the pool's to judge."""
+        """The rows of a statement. After an error the connection goes back to the pool, which may drop it."""
         connection = await self._take()
         try:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
@@ -63,7 +63,7 @@ class KeptConnections:
 
 
 async def open_pool(app: web.Application) -> AsyncIterator[None]:
-    """The application's pool, for as long as it runs. It connects when first needed, and again after a failure."""
+    """Opens the application's pool. It connects at the first request, and again after a connection is lost."""
     url = app[DATABASE_URL]
     async with asyncpg.create_pool(
         url,
