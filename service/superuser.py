@@ -1,4 +1,4 @@
-"""`wallets createsuperuser`: an admin from what is given, or else from what is asked for until it will do."""
+"""`wallets createsuperuser`: creates an admin from what is given, or else from what it asks for at a terminal."""
 
 import contextlib
 import os
@@ -9,22 +9,21 @@ from getpass import getpass
 
 import asyncpg
 
-from service.admin import passwords
+from service import errors
+from service.admin.passwords import Passwords
+from service.database import admin_calls
 from service.database.connection import FAILURES
 
 _PASSWORD = "ADMIN_PASSWORD"  # noqa: S105 -- the name of a variable
-_WRONG_USERNAME = {
-    "WA016": "That username is already taken.",
-    "WA017": "A username has 1 to 150 letters, digits and @ . + - _, and nothing else.",
-}
+_WRONG_USERNAME = (errors.ADMIN_ALREADY_EXISTS.sqlstate, errors.INVALID_USERNAME.sqlstate)
 
 
 class SuperuserError(Exception):
-    """No admin was made; the text says why."""
+    """No admin was created; the text says why."""
 
 
 async def create(connection: asyncpg.Connection, username: str | None) -> str:
-    """Makes an admin, and answers the username.
+    """Creates an admin and returns the username.
 
     The password is ADMIN_PASSWORD, or a line of standard input. At a terminal, what is missing is asked for. Raises
     SuperuserError.
@@ -32,15 +31,17 @@ async def create(connection: asyncpg.Connection, username: str | None) -> str:
     try:
         return await _create(connection, username)
     except EOFError:
-        raise SuperuserError("no admin was made") from None
+        raise SuperuserError("no admin was created") from None
     except FAILURES as exc:
-        raise SuperuserError(f"the database failed: {str(exc) or type(exc).__name__}") from exc
+        raise SuperuserError(f"database error: {str(exc) or type(exc).__name__}") from exc
 
 
 async def _create(connection: asyncpg.Connection, given_username: str | None) -> str:
     is_terminal = sys.stdin.isatty()
     if given_username is None and not is_terminal:
-        raise SuperuserError("there is no terminal to ask at: say --username NAME, and the password in ADMIN_PASSWORD")
+        raise SuperuserError(
+            "no terminal: give --username NAME, and the password in ADMIN_PASSWORD or on standard input"
+        )
     while True:
         username = _ask_username() if given_username is None else _text(given_username, "the username")
         wrong = await _rehearse(connection, username)
@@ -49,6 +50,7 @@ async def _create(connection: asyncpg.Connection, given_username: str | None) ->
         _explain(wrong, is_final=given_username is not None)
 
     given_password = _given_password(is_terminal)
+    passwords = Passwords()
     while True:
         password = _ask_password() if given_password is None else given_password
         wrong = await passwords.weakness(username, password)
@@ -62,18 +64,18 @@ async def _create(connection: asyncpg.Connection, given_username: str | None) ->
 
 
 async def _call(connection: asyncpg.Connection, username: str, password_hash: str) -> str | None:
-    """Makes the admin; answers what is wrong with the username where that cannot be."""
+    """Creates the admin; returns what is wrong with the username otherwise."""
     try:
-        await connection.execute("select wallet.create_admin($1, $2)", username, password_hash)
+        await admin_calls.create_admin(connection, username, password_hash)
     except asyncpg.PostgresError as exc:
         if exc.sqlstate not in _WRONG_USERNAME:
             raise
-        return _WRONG_USERNAME[exc.sqlstate]
+        return str(exc.message)
     return None
 
 
 async def _rehearse(connection: asyncpg.Connection, username: str) -> str | None:
-    """What is wrong with a username, said before a password is asked for: by the one who decides, without a trace."""
+    """What is wrong with a username, known before a password is typed: a creation that is rolled back says so."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -113,16 +115,16 @@ def _explain(wrong: str, *, is_final: bool) -> None:
 
 def _text(given: str, what: str) -> str:
     try:
-        # What is no text in the terminal's encoding comes as halves of surrogate pairs.
+        # Bytes that are no UTF-8 arrive as halves of surrogate pairs.
         given.encode()
     except UnicodeEncodeError:
-        raise SuperuserError(f"{what} has to be text in UTF-8") from None
+        raise SuperuserError(f"{what} must be UTF-8") from None
     return given
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    # The event loop would take note of Ctrl+C, and act on it once there is an answer.
+    # The event loop would act on Ctrl+C only once something was typed.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

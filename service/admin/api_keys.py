@@ -1,4 +1,4 @@
-"""The API keys: who may call, since when; one made, one revoked."""
+"""The API keys: listing, creating and revoking them."""
 
 import re
 from http import HTTPStatus
@@ -6,17 +6,17 @@ from http import HTTPStatus
 import asyncpg
 from aiohttp import web
 
-from service import api_keys, errors
+from service import api_keys, errors, vocabulary
 from service.admin import page
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
 from service.admin.session import ADMIN
+from service.database import admin_calls
 from service.database.pool import POOL
 from service.errors import Problem
 
-_MOST = 500
+_MAX_LISTED = 500
 _KEY = re.compile(r"wk_[A-Za-z0-9_-]{43}")
-_KEY_PATH = "/keys/{id:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}}/revoke"
 
 
 def setup(app: web.Application) -> None:
@@ -25,83 +25,84 @@ def setup(app: web.Application) -> None:
     new = app.router.add_resource("/keys/new", name="new_key")
     new.add_route("GET", new_key)
     new.add_route("POST", create_key)
-    revoke = app.router.add_resource(_KEY_PATH, name="revoke_key")
+    revoke = app.router.add_resource(f"/keys/{{id:{vocabulary.UUID.pattern}}}/revoke", name="revoke_key")
     revoke.add_route("GET", revocation_form)
     revoke.add_route("POST", revoke_key)
 
 
 async def list_keys(request: web.Request) -> web.Response:
-    """The keys there are and were."""
-    return page.render(request, "keys.html", keys=await _listed(request))
+    """All API keys, revoked ones too."""
+    listed = await admin_calls.list_api_keys(request.config_dict[POOL], _MAX_LISTED)
+    return page.render(request, "keys.html", keys=listed)
 
 
 async def new_key(request: web.Request) -> web.Response:
-    """The form for a key, which is drawn with it: sent twice, it makes one key, and shows it again."""
-    return _form(request, {"key": api_keys.generate(), "name": "", "scope": api_keys.SCOPES[0], "rate_limit": ""}, {})
+    """The form of an API key. The key is generated with it: sent twice, the form creates one key and shows it again."""
+    return _render_form(
+        request, {"key": api_keys.generate(), "name": "", "scope": api_keys.SCOPES[0], "rate_limit": ""}, {}
+    )
 
 
 async def create_key(request: web.Request) -> web.Response:
-    """Makes a key, and shows it."""
-    form, admin = request[FORM], request[ADMIN]
+    """Creates an API key and shows it, once."""
+    form = request[FORM]
     typed = {name: form.get(name, "") for name in ("key", "name", "scope", "rate_limit")}
-    rate_limit: int | None = None
-    wrong: dict[str, str] = {}
     if not _KEY.fullmatch(typed["key"]):
-        raise Problem(errors.INVALID_REQUEST, "an API key is one that was drawn for its form")
-    if typed["scope"] not in api_keys.SCOPES:
-        wrong["scope"] = _("Choose what the key is for.")
-    if text := typed["rate_limit"].strip():
-        try:
-            rate_limit = api_keys.rate_limit(text)
-        except ValueError:
-            wrong["rate_limit"] = _("A limit is a number of requests a second from 1 to 999999.")
+        raise Problem(errors.INVALID_REQUEST, "key must be the API key that was generated for the form")
+    rate_limit, wrong = _check(typed)
     if wrong:
-        return _form(request, typed, wrong)
+        return _render_form(request, typed, wrong)
     try:
-        made = await request.config_dict[POOL].fetchrow(
-            "select * from wallet.admin_create_api_key($1, $2, $3, $4, $5, $6)",
-            admin.token,
-            admin.address,
+        created = await admin_calls.create_api_key(
+            request.config_dict[POOL],
+            request[ADMIN],
             typed["name"].strip(),
             typed["scope"],
             api_keys.digest(typed["key"]),
             rate_limit,
         )
     except asyncpg.PostgresError as exc:
-        if exc.sqlstate == "WA014":
-            wrong["name"] = _("A name has 1 to 100 characters, and no control characters.")
-        elif exc.sqlstate == "WA023":
-            wrong["name"] = _("There is already a key of this name. Revoke it first, or choose another name.")
+        if exc.sqlstate == errors.INVALID_NAME.sqlstate:
+            wrong["name"] = _("A name must be 1 to %(max)s characters, without control characters.") % {
+                "max": vocabulary.MAX_API_KEY_NAME
+            }
+        elif exc.sqlstate == errors.API_KEY_ALREADY_EXISTS.sqlstate:
+            wrong["name"] = _("An API key with this name already exists. Revoke it first, or choose another name.")
             typed["key"] = api_keys.generate()
         else:
             raise
-        return _form(request, typed, wrong)
-    return page.render(request, "key.html", made=made, key=typed["key"])
+        return _render_form(request, typed, wrong)
+    return page.render(request, "key.html", created=created, key=typed["key"])
 
 
 async def revocation_form(request: web.Request) -> web.Response:
-    """Asks whether it is meant."""
+    """Asks for confirmation."""
     wanted = request.match_info["id"].lower()
-    for key in await _listed(request):
+    for key in await admin_calls.list_api_keys(request.config_dict[POOL], _MAX_LISTED):
         if str(key["id"]) == wanted:
             return page.render(request, "revoke_key.html", key=key)
-    raise Problem(errors.BY_SQLSTATE["WA024"], "there is no such API key")
+    raise Problem(errors.API_KEY_NOT_FOUND, f"API key not found: {wanted}")
 
 
 async def revoke_key(request: web.Request) -> web.Response:
-    """Revokes a key."""
-    admin = request[ADMIN]
-    await request.config_dict[POOL].execute(
-        "select wallet.admin_revoke_api_key($1, $2, $3)", admin.token, admin.address, request.match_info["id"]
-    )
+    """Revokes an API key."""
+    await admin_calls.revoke_api_key(request.config_dict[POOL], request[ADMIN], request.match_info["id"])
     return page.redirect(str(request.app.router["keys"].url_for().with_query(done="revoked")))
 
 
-async def _listed(request: web.Request) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await request.config_dict[POOL].fetch("select * from wallet.list_api_keys($1)", _MOST)
-    return rows
+def _check(typed: dict[str, str]) -> tuple[int | None, dict[str, str]]:
+    """The rate limit, None for none, and what is wrong with the form by field."""
+    wrong: dict[str, str] = {}
+    if typed["scope"] not in api_keys.SCOPES:
+        wrong["scope"] = _("Choose a scope.")
+    if not (text := typed["rate_limit"].strip()):
+        return None, wrong
+    try:
+        return api_keys.rate_limit(text), wrong
+    except ValueError:
+        return None, wrong | {"rate_limit": _("A rate limit must be a whole number from 1 to 999999.")}
 
 
-def _form(request: web.Request, typed: dict[str, str], wrong: dict[str, str]) -> web.Response:
+def _render_form(request: web.Request, typed: dict[str, str], wrong: dict[str, str]) -> web.Response:
     status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK
-    return page.render(request, "new_key.html", status, typed=typed, errors=wrong)
+    return page.render(request, "new_key.html", status, typed=typed, errors=wrong, scopes=api_keys.SCOPES)

@@ -1,7 +1,7 @@
-"""Charts as SVG that needs no script: the drawing stretches to the width there is, the words around it keep their size.
+"""Charts as SVG without scripts: the drawing stretches to the available width, the text around it keeps its size.
 
-A strict Content-Security-Policy forbids style attributes: colours are classes of the stylesheet. Coordinates are
-integers, so that the largest balances are drawn as exactly as small ones.
+The Content-Security-Policy forbids style attributes: colours are classes of the stylesheet. Coordinates are integers,
+so that the largest balances are drawn as exactly as small ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ _NOTHING = Markup()
 
 
 class Hour(NamedTuple):
-    """What was applied in one hour, which is named by its beginning."""
+    """What was applied in the hour that begins at `hour`."""
 
     hour: datetime
     deposits: int
@@ -85,7 +85,7 @@ def balance_chart(points: Sequence[tuple[datetime, int]], decimals: int, locale:
         x = (at - begin) // timedelta(microseconds=1) * _WIDTH // span if span else 0
         y = _height(amount, ticks[-1])
         steps += f"H{x}V{y}" if steps else f"M0 {y}"
-    # A lone point, or points of one moment, still show as a line.
+    # A single point, or points of one moment, still show as a line.
     steps += f"H{_WIDTH}"
 
     summary = _("From %(begin)s to %(end)s UTC. Lowest %(lowest)s, highest %(highest)s, last %(last)s.") % {

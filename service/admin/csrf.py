@@ -1,4 +1,4 @@
-"""Forms that only our own pages can send: each carries a token that another site can neither read nor make."""
+"""Forms that only our own pages can send: each has a token that another site can neither read nor generate."""
 
 import hmac
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ from service.admin.session import ADMIN
 
 _FIELD = "csrf"
 _COOKIE = "wallets_form"
-_DRAWN: web.RequestKey[str] = web.RequestKey("_DRAWN", str)
+_GENERATED: web.RequestKey[str] = web.RequestKey("_GENERATED", str)
 
 
 @jinja2.pass_context
 def field(context: jinja2.runtime.Context) -> Markup:
-    """`{{ csrf_field() }}`, which belongs into every form that is posted."""
+    """`{{ csrf_field() }}`, which every posted form needs."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(_FIELD, _token(_secret(context["request"])))
 
 
 def keep(request: web.Request, response: web.StreamResponse) -> None:
-    """Gives the browser the secret of the forms on a page for somebody who is not signed in."""
-    if drawn := request.get(_DRAWN):
-        session.set_cookie(request, response, _COOKIE, drawn)
+    """Gives a browser that is not signed in the secret of the forms on a page."""
+    if generated := request.get(_GENERATED):
+        session.set_cookie(request, response, _COOKIE, generated)
 
 
 def is_foreign(request: web.Request) -> bool:
-    """Whether a browser says that another site made it send this."""
+    """Whether a browser says that another site sent this."""
     if site := request.headers.get("Sec-Fetch-Site"):
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
@@ -47,9 +47,9 @@ def _secret(request: web.Request) -> str:
         return request[ADMIN].token
     if kept := session.read_cookie(request, _COOKIE):
         return kept
-    if _DRAWN not in request:
-        request[_DRAWN] = session.new_token()
-    return request[_DRAWN]
+    if _GENERATED not in request:
+        request[_GENERATED] = session.new_token()
+    return request[_GENERATED]
 
 
 def _token(secret: str) -> str:

@@ -1,13 +1,13 @@
-"""The currencies that wallets may have, and amounts in them as templates show them."""
+"""The currencies that wallets may have, and amounts in them as pages show them."""
 
 from collections.abc import Iterable
 
-import asyncpg
 import jinja2
 from aiohttp import web
 
 from service.admin.i18n import language
 from service.admin.money import format_money
+from service.database import admin_calls
 from service.database.pool import POOL
 
 _DECIMALS: web.AppKey[dict[str, int]] = web.AppKey("_DECIMALS", dict)
@@ -22,10 +22,15 @@ def setup(app: web.Application, env: jinja2.Environment) -> None:
 
 
 async def known(request: web.Request, codes: Iterable[str] = ()) -> dict[str, int]:
-    """How many decimals each currency has, by its code; whoever shows amounts asks for their currencies first."""
+    """The decimals of each currency by its code. Must have been called with the currencies that a page shows."""
     decimals = request.config_dict[_DECIMALS]
-    # They only ever become more, by a migration: a code that is not known yet is reason to look again.
+    # Currencies are only ever added, by a migration: an unknown code is the reason to read them again.
     if not decimals or not decimals.keys() >= set(codes):
-        rows: list[asyncpg.Record] = await request.config_dict[POOL].fetch("select * from wallet.list_currencies()")
+        rows = await admin_calls.list_currencies(request.config_dict[POOL])
         decimals.update((row["code"], row["decimals"]) for row in rows)
     return decimals
+
+
+def amount(request: web.Request, minor: int, currency: str) -> str:
+    """An amount with its currency, which must be known: 1,234.56 EUR."""
+    return f"{format_money(minor, request.config_dict[_DECIMALS][currency], language())} {currency}"

@@ -1,4 +1,4 @@
-"""What every request below `/admin/` goes through: a session, a form of ours, an answer that a browser can trust."""
+"""What every request below `/admin/` passes: the session, the check of forms, error pages and security headers."""
 
 import asyncio
 import logging
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 FORM: web.RequestKey[MultiDictProxy[str]] = web.RequestKey("FORM", MultiDictProxy)
 _STARTED: web.RequestKey[web.StreamResponse] = web.RequestKey("_STARTED", web.StreamResponse)
 
-# Also for those who are not signed in.
+# Routes that need no session.
 _OPEN = frozenset({"login", "language"})
 _SAFE = frozenset({"GET", "HEAD"})
-# PostgreSQL takes no NUL, and half of a surrogate pair is no character at all: UTF-7 can smuggle one in.
+# PostgreSQL takes no NUL, and half of a surrogate pair, which UTF-7 can encode, is no character.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _RETRY_AFTER: dict[int, str] = {
-    # After so long nobody is shut out any more for attempts to sign in.
+    # Failed sign-in attempts count for 15 minutes.
     HTTPStatus.TOO_MANY_REQUESTS: "900",
     HTTPStatus.SERVICE_UNAVAILABLE: errors.RETRY_AFTER_SECONDS,
 }
@@ -48,8 +48,8 @@ _HSTS = "max-age=31536000"
 
 
 @web.middleware
-async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every refusal with a page."""
+async def show_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Responds to every error with a page."""
     try:
         response = await handler(request)
     except web.HTTPException as exc:
@@ -64,16 +64,16 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Lets in who is signed in, or leads to the log-in page; and takes forms from our own pages alone."""
+    """Leads to the sign-in page without a session, and accepts forms of our own pages only."""
     route = request.match_info.route.name
     if route == static.ROUTE:
         return await handler(request)
-    # The log-in form is the same for everybody: who has signed in meanwhile, in another tab, can still send it.
+    # The sign-in form ignores the session: it can still be sent after signing in in another tab.
     if route != "login" and (admin := await session.find(request)):
         request[ADMIN] = admin
     elif route not in _OPEN:
         return page.to_login(request)
-    _refuse_unstorable(request.query)
+    _check_storable(request.query)
     is_allowed = request.match_info.http_exception is None
     if is_allowed and request.method not in _SAFE:
         request[FORM] = await _form(request)
@@ -81,7 +81,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Gives every response, streamed ones too, what tells a browser to be careful with it."""
+    """Adds the security headers to every response, streamed ones too."""
     request[_STARTED] = response
     response.headers.update(_HEADERS)
     response.headers["X-Request-ID"] = request[REQUEST_ID]
@@ -96,25 +96,31 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def _form(request: web.Request) -> MultiDictProxy[str]:
     if csrf.is_foreign(request):
         raise web.HTTPForbidden
-    form: MultiDict[str] = MultiDict()
-    if request.content_type == "application/x-www-form-urlencoded":
-        try:
-            async with asyncio.timeout(request.config_dict[LIMITS].body_seconds):
-                posted = await request.post()
-        except TimeoutError:
-            raise Problem(errors.REQUEST_TIMEOUT, "the form did not arrive in time", closes_connection=True) from None
-        except (web.RequestPayloadError, ConnectionError, LookupError, ValueError):
-            raise Problem(errors.INVALID_REQUEST, "the form cannot be read", closes_connection=True) from None
-        form.extend((name, value) for name, value in posted.items() if isinstance(value, str))
-    _refuse_unstorable(form)
+    form = await _read(request)
+    _check_storable(form)
     if not csrf.is_ours(request, form):
         raise web.HTTPForbidden
     return MultiDictProxy(form)
 
 
-def _refuse_unstorable(values: Mapping[str, str]) -> None:
+async def _read(request: web.Request) -> MultiDict[str]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        return MultiDict()
+    limit = request.config_dict[LIMITS].body_seconds
+    try:
+        async with asyncio.timeout(limit):
+            posted = await request.post()
+    except TimeoutError:
+        detail = f"form not received within {limit:g} s"
+        raise Problem(errors.REQUEST_TIMEOUT, detail, closes_connection=True) from None
+    except (web.RequestPayloadError, ConnectionError, LookupError, ValueError):
+        raise Problem(errors.INVALID_REQUEST, "form cannot be decoded", closes_connection=True) from None
+    return MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
+
+
+def _check_storable(values: Mapping[str, str]) -> None:
     if any(_UNSTORABLE.search(value) for value in values.values()):
-        raise Problem(errors.INVALID_REQUEST, "a text has a character that cannot be stored")
+        raise Problem(errors.INVALID_REQUEST, "text must not contain NUL or surrogate characters")
 
 
 def _from_framework(request: web.Request, exc: web.HTTPException) -> web.Response:
@@ -136,7 +142,7 @@ def _from_failure(request: web.Request, exc: Exception) -> web.Response:
     if problem.kind is errors.DATABASE_UNAVAILABLE:
         log.warning("database unavailable: %s", exc, extra=extra)
     if problem.kind.status == HTTPStatus.UNAUTHORIZED:
-        # The session ended between our look at it and the action's own.
+        # The session ended after we had found it.
         return page.to_login(request)
     response = _error(request, problem.kind.status, problem.detail)
     if problem.closes_connection:
@@ -153,10 +159,10 @@ def _error(
 
 
 def _break_off(request: web.Request, exc: Exception) -> web.StreamResponse:
-    """Ends a response that failed on its way so that nobody takes what arrived for the whole."""
-    # Whoever closes the browser meanwhile is no failure of ours.
+    """Aborts a streamed response that failed, so that it is not taken for complete."""
+    # A browser that was closed is no failure of ours.
     if not isinstance(exc, ConnectionError):
-        log.exception("page failed on its way", extra={"request_id": request[REQUEST_ID]})
+        log.exception("page failed while it was sent", extra={"request_id": request[REQUEST_ID]})
     if request.transport is not None:
         request.transport.abort()
     return request[_STARTED]

@@ -1,11 +1,12 @@
-"""The language of a page: what the reader chose, else what the browser asks for; English where neither helps.
+"""The language of a page: the reader's choice, else the one that the browser prefers, else English.
 
-The catalogues are read from their sources, the .po files, once: nothing compiled is kept that could be older than what
-it was made from.
+The catalogues are read from their sources, the .po files: a compiled copy could be out of date.
 """
 
+import contextlib
 import gettext as standard
 import re
+from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -34,11 +35,18 @@ _spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
 @web.middleware
 async def speak(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Settles the language before anything is written: belongs around every middleware that renders a page."""
+    """Sets the language of a request; must be the outermost middleware that renders pages."""
     request[LANGUAGE] = negotiate(request)
-    token = _spoken.set(request[LANGUAGE])
-    try:
+    with speaking(request[LANGUAGE]):
         return await handler(request)
+
+
+@contextlib.contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Makes a language the current one."""
+    token = _spoken.set(name)
+    try:
+        yield
     finally:
         _spoken.reset(token)
 
@@ -58,12 +66,12 @@ def install(environment: Environment) -> None:
 
 
 def language() -> str:
-    """The language of the request that is being answered."""
+    """The language of the current request."""
     return _spoken.get()
 
 
 def remember(response: web.StreamResponse, chosen: str, *, secure: bool) -> None:
-    """Keeps a choice of the reader's; one that there is no catalogue for is passed over."""
+    """Keeps a choice of the reader's, unless there is no catalogue for it."""
     if chosen in LANGUAGES:
         response.set_cookie(
             COOKIE, chosen, path="/admin/", max_age=_COOKIE_SECONDS, httponly=True, samesite="Lax", secure=secure
@@ -71,7 +79,7 @@ def remember(response: web.StreamResponse, chosen: str, *, secure: bool) -> None
 
 
 def negotiate(request: web.BaseRequest) -> str:
-    """The language for a request: of the cookie, else the one that its `Accept-Language` likes best."""
+    """The language for a request: of the cookie, else of `Accept-Language`."""
     chosen = request.cookies.get(COOKIE, "")
     if chosen in LANGUAGES:
         return chosen
@@ -92,7 +100,7 @@ def _quality(item: str) -> tuple[float, str]:
 
 @cache
 def translations(name: str) -> standard.NullTranslations:
-    """The catalogue of a language; English is what the messages are written in."""
+    """The catalogue of a language; the messages themselves are English."""
     if name == DEFAULT:
         return standard.NullTranslations()
     with (_LOCALE / name / "LC_MESSAGES" / "messages.po").open("rb") as source:
@@ -101,6 +109,11 @@ def translations(name: str) -> standard.NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return standard.GNUTranslations(compiled)
+
+
+def N_(message: str) -> str:  # noqa: N802 -- the name by which catalogues are extracted
+    """Marks a message that is translated where it is shown."""
+    return message
 
 
 def gettext(message: str) -> str:

@@ -1,14 +1,17 @@
-"""Getting in and out: the log-in page, the log-out button, and the change of one's own password."""
+"""Signing in and out, and changing one's own password."""
 
 from http import HTTPStatus
 
 import asyncpg
 from aiohttp import web
 
-from service.admin import page, passwords, session
+from service import errors
+from service.admin import page, session
 from service.admin.guard import FORM
 from service.admin.i18n import gettext as _
+from service.admin.passwords import PASSWORDS
 from service.admin.session import ADMIN
+from service.database import admin_calls
 from service.database.pool import POOL
 
 
@@ -22,7 +25,7 @@ def setup(app: web.Application) -> None:
 
 
 async def login_form(request: web.Request) -> web.Response:
-    """The form to sign in, with a word on why it is shown; who is signed in already is led on."""
+    """The form to sign in. An admin who is signed in already is led on."""
     target, done = request.query.get("next", ""), request.query.get("done", "")
     if await session.find(request):
         return page.redirect(page.local(target))
@@ -44,7 +47,7 @@ async def login(request: web.Request) -> web.Response:
 
 async def logout(request: web.Request) -> web.Response:
     """Signs out."""
-    await session.end(request, request[ADMIN])
+    await admin_calls.end_session(request.config_dict[POOL], request[ADMIN])
     return _signed_out(request, "logout")
 
 
@@ -54,8 +57,8 @@ async def password_form(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """Changes the password, which ends every session of the admin: also those of whoever had learned the old one."""
-    form, admin = request[FORM], request[ADMIN]
+    """Changes the password, which ends every session of the admin."""
+    form, admin, passwords = request[FORM], request[ADMIN], request.config_dict[PASSWORDS]
     new = form.get("new", "")
     wrong: dict[str, str] = {}
     if weakness := await passwords.weakness(admin.username, new):
@@ -64,41 +67,34 @@ async def change_password(request: web.Request) -> web.Response:
         wrong["again"] = _("The two passwords are not the same.")
     if wrong:
         return page.render(request, "password.html", HTTPStatus.BAD_REQUEST, errors=wrong)
-    # Limited as a log-in is: a session that was left open is no way to guess the password.
+    # Limited like signing in: an open session must not help to guess the password.
     status = await _prove(request, admin.username, form.get("current", ""))
     if status != HTTPStatus.OK:
         wrong["current"] = _too_many() if status == HTTPStatus.TOO_MANY_REQUESTS else _("This is not your password.")
         return page.render(request, "password.html", status, errors=wrong)
-    await request.config_dict[POOL].execute(
-        "select wallet.set_admin_password($1, $2, $3, $4)",
-        admin.username,
-        await passwords.digest(new),
-        admin.token,
-        admin.address,
-    )
+    await admin_calls.set_admin_password(request.config_dict[POOL], admin, await passwords.digest(new))
     return _signed_out(request, "password")
 
 
 async def _prove(request: web.Request, username: str, password: str) -> HTTPStatus:
-    """OK when a password is the admin's; it takes as long when there is no such admin."""
-    pool, address = request.config_dict[POOL], session.address(request)
+    """OK if a password is the admin's; it takes as long if there is no such admin."""
+    pool, passwords, address = request.config_dict[POOL], request.config_dict[PASSWORDS], session.address(request)
     try:
-        stored = await pool.fetchval("select wallet.begin_login($1, $2)", username, address)
+        stored = await admin_calls.begin_login(pool, username, address)
     except asyncpg.PostgresError as exc:
-        if exc.sqlstate != "WA019":
+        if exc.sqlstate != errors.TOO_MANY_ATTEMPTS.sqlstate:
             raise
-        return HTTPStatus.TOO_MANY_REQUESTS
-    if not await passwords.verify(stored, password):
-        await pool.execute("select wallet.refuse_login($1, $2)", username, address)
+        return errors.TOO_MANY_ATTEMPTS.status
+    if not await passwords.verify(stored, password) or stored is None:
+        await admin_calls.refuse_login(pool, username, address)
         return HTTPStatus.FORBIDDEN
     if passwords.is_outdated(stored):
-        renewed = await passwords.digest(password)
-        await pool.execute("select wallet.renew_password_hash($1, $2, $3)", username, stored, renewed)
+        await admin_calls.renew_password_hash(pool, username, stored, await passwords.digest(password))
     return HTTPStatus.OK
 
 
 def _too_many() -> str:
-    return _("Too many attempts to sign in have failed. Try again in 15 minutes.")
+    return _("Too many failed sign-in attempts. Try again in 15 minutes.")
 
 
 def _signed_out(request: web.Request, done: str) -> web.Response:

@@ -1,6 +1,6 @@
 """Amounts as people write them: major units with the currency's decimals, to and from integer minor units, exactly.
 
-What could be read in two ways is refused rather than guessed: a factor of a thousand is at stake.
+An ambiguous amount is rejected rather than guessed: a factor of a thousand is at stake.
 """
 
 import re
@@ -8,10 +8,9 @@ import re
 from babel.numbers import get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
 
 from service.admin.i18n import gettext as _
+from service.vocabulary import MAX_AMOUNT, MAX_AMOUNT_DIGITS
 
-MAX = 2**63 - 1
-
-# Keyboards and copied text know many spaces and two apostrophes for one purpose.
+# Keyboards and copied text have several spaces and two apostrophes for one purpose.
 _ALIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'"})
 _AMOUNT = re.compile(
     r"""
@@ -24,7 +23,7 @@ _COULD_BE_GROUPED = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
 class MoneyError(ValueError):
-    """What was typed is no amount; the text tells the reader, in the language of the request, what is expected."""
+    """Not an amount; the text says what is expected, in the language of the request."""
 
 
 def format_money(minor: int, decimals: int, locale: str) -> str:
@@ -60,12 +59,12 @@ def parse_money(text: str, decimals: int, locale: str) -> int:
     if len(fraction) > decimals:
         raise MoneyError(_too_many_decimals(decimals, example))
     digits = re.sub(r"[^0-9]", "", units) + fraction.ljust(decimals, "0")
-    # Before the conversion: the digits of a very long number are not worth it.
+    # Before the conversion, whose time grows with the square of the length.
     significant = digits.lstrip("0")
     if not significant:
         raise MoneyError(_("The amount must be more than zero."))
-    if len(significant) > len(str(MAX)) or (minor := int(significant)) > MAX:
-        raise MoneyError(_("The most there can be is %(max)s.") % {"max": format_money(MAX, decimals, locale)})
+    if len(significant) > MAX_AMOUNT_DIGITS or (minor := int(significant)) > MAX_AMOUNT:
+        raise MoneyError(_("The most there can be is %(max)s.") % {"max": format_money(MAX_AMOUNT, decimals, locale)})
     return minor
 
 

@@ -1,4 +1,4 @@
-"""Pages and redirects: what every handler of the admin page answers with."""
+"""Pages and redirects: the responses of the admin page."""
 
 import re
 from http import HTTPStatus
@@ -12,12 +12,12 @@ from service.admin.session import ADMIN
 from service.web import REQUEST_ID
 
 PREFIX = "/admin/"
-# Nothing that a browser would repair into something else: no backslash, no control character, no blank.
+# Nothing that a browser would change into something else: no backslash, control character or blank.
 _LOCAL = re.compile(r"/admin/[!#-;=?-\[\]_a-z~]*")
 
 
 def render(request: web.Request, template: str, /, status: int = HTTPStatus.OK, **context: object) -> web.Response:
-    """A page. Its template has `request`, `request_id`, and `admin`: who is signed in, or None."""
+    """A page. Its template has `request`, `request_id`, and `admin`: the session, or None."""
     known: dict[str, Any] = {
         "request": request,
         "request_id": request[REQUEST_ID],
@@ -27,15 +27,15 @@ def render(request: web.Request, template: str, /, status: int = HTTPStatus.OK, 
 
 
 def redirect(location: str) -> web.Response:
-    """Leads on to a page, with GET."""
+    """Leads to a page, with GET."""
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
 
 
 def to_login(request: web.Request) -> web.Response:
-    """Leads to the log-in page, and afterwards back to the page that was asked for."""
+    """Leads to the sign-in page, and afterwards back to the requested page."""
     query = {}
     resource = request.match_info.route.resource
-    # Who signs in after a form was sent comes back to the form, if there is a page where it was sent to.
+    # After a form was sent, back to the page of its URL, if it has one.
     if resource is not None and any(route.method == "GET" for route in resource):
         query["next"] = str(request.rel_url)
         if request.method == "POST":

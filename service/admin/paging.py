@@ -1,52 +1,43 @@
-"""Pages of a list by position, both ways: `?after=…` and `?before=…` say which row a page goes on from."""
+"""Pages of a list by position, both ways: `?after=…` and `?before=…` are the cursor of a row."""
 
-import base64
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Annotated, Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
-import asyncpg
-import msgspec
 from aiohttp import web
 
-from service import errors
+from service import cursor, errors
+from service.database.admin_calls import Row, Rows
 from service.errors import Problem
 
 SIZE = 50
-# What links to another page of a list leave behind: they are about this one.
-_PASSING = ("after", "before", "done")
+# Left out of links to another page of the list: they are about this one.
+_OF_THIS_PAGE = ("after", "before", "done")
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-T = TypeVar("T")
+T = TypeVar("T", bound=tuple[object, ...])
 
 
 class Page(NamedTuple):
-    """Rows, and where the pages before and after them are, if there are any."""
+    """Rows, and the URLs of the pages before and after them, if there are any."""
 
-    rows: Sequence[asyncpg.Record]
+    rows: Rows
     before: str | None
     after: str | None
 
 
-def position(request: web.Request, kind: type[T]) -> tuple[T | None, bool]:
-    """The position that a page goes on from, and whether backward. Raises Problem when it is none of ours."""
+def position(request: web.Request, types: type[T]) -> tuple[T | None, bool]:
+    """The position that a page goes on from, and whether backward. Raises invalid_request if it is no cursor."""
     is_backward = "before" in request.query
     text = request.query.get("before" if is_backward else "after")
     if text is None:
         return None, False
     try:
-        content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        place = msgspec.json.decode(content, type=kind)
+        return cursor.decode(text, types), is_backward
     except ValueError:
-        content = None
-    # PostgreSQL takes no NUL in a text.
-    if content is None or b"\\u0000" in content:
-        raise Problem(errors.INVALID_REQUEST, "this is not the address of a page of this list")
-    return place, is_backward
+        raise Problem(errors.INVALID_REQUEST, "after and before must be the cursor of a page of this list") from None
 
 
-def page(request: web.Request, rows: Sequence[asyncpg.Record], position_of: Callable[[asyncpg.Record], Any]) -> Page:
-    """One row more than a page holds was asked for: whether it came says whether the list goes on that way."""
+def page(request: web.Request, rows: Rows, position_of: Callable[[Row], tuple[Any, ...]]) -> Page:
+    """One row more than a page holds was requested: it says whether the list goes on."""
     has_more = len(rows) > SIZE
     if "before" in request.query:
         rows = rows[-SIZE:]
@@ -56,15 +47,11 @@ def page(request: web.Request, rows: Sequence[asyncpg.Record], position_of: Call
         is_first, is_last = "after" not in request.query, not has_more
     return Page(
         rows,
-        None if is_first or not rows else link(request, before=_text(position_of(rows[0]))),
-        None if is_last or not rows else link(request, after=_text(position_of(rows[-1]))),
+        None if is_first or not rows else link(request, before=cursor.encode(position_of(rows[0]))),
+        None if is_last or not rows else link(request, after=cursor.encode(position_of(rows[-1]))),
     )
 
 
 def link(request: web.Request, **query: str) -> str:
     """This list from another position."""
-    return str(request.rel_url.without_query_params(*_PASSING).update_query(query))
-
-
-def _text(place: Any) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+    return str(request.rel_url.without_query_params(*_OF_THIS_PAGE).update_query(query))

@@ -1,17 +1,17 @@
-"""Who is signed in: a random token in a cookie, which the database knows by its sha256 and can forget at any time.
+"""Who is signed in: a random token in a cookie, which the database knows by its sha256.
 
-Not aiohttp-session: what it keeps, the database has to hold anyway, since every action proves its session there, within
-its own transaction, and a session that was ended is ended for all processes at once.
+Not aiohttp-session: the database must hold sessions anyway, because every action proves its session there in its own
+transaction, and a session that has ended has ended for all processes at once.
 """
 
 import re
 import secrets
-from dataclasses import dataclass, field
-from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 
 from aiohttp import web
 
+from service.database import admin_calls
+from service.database.admin_calls import Address, Session
 from service.database.pool import POOL
 
 _TOKEN_BYTES = 32
@@ -19,20 +19,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SESSION = "wallets_session"
 
 TLS_PROXY: web.AppKey[bool] = web.AppKey("TLS_PROXY", bool)
-
-Address = IPv4Address | IPv6Address
-
-
-@dataclass(frozen=True)
-class Session:
-    """An admin who is signed in, and where from. The token proves it to the functions of the database."""
-
-    username: str
-    token: str = field(repr=False)
-    address: Address | None
-    signed_in_at: datetime
-    expires_at: datetime
-
 
 ADMIN: web.RequestKey[Session] = web.RequestKey("ADMIN", Session)
 
@@ -42,28 +28,18 @@ async def find(request: web.Request) -> Session | None:
     token = read_cookie(request, _SESSION)
     if token is None:
         return None
-    row = await request.config_dict[POOL].fetchrow("select * from wallet.get_session($1)", token)
-    if row is None:
-        return None
-    return Session(row["username"], token, address(request), row["signed_in_at"], row["expires_at"])
+    return await admin_calls.get_session(request.config_dict[POOL], token, address(request))
 
 
 async def begin(request: web.Request, response: web.Response, username: str) -> None:
-    """Signs an admin in, under a new token whatever the browser had before."""
+    """Signs an admin in under a new token."""
     token = new_token()
-    await request.config_dict[POOL].execute(
-        "select wallet.begin_session($1, $2, $3)", username, token, address(request)
-    )
+    await admin_calls.begin_session(request.config_dict[POOL], username, token, address(request))
     set_cookie(request, response, _SESSION, token)
 
 
-async def end(request: web.Request, session: Session) -> None:
-    """Makes a session's token worthless."""
-    await request.config_dict[POOL].execute("select wallet.end_session($1, $2)", session.token, session.address)
-
-
 def forget(request: web.Request, response: web.Response) -> None:
-    """Takes the session's cookie out of the browser."""
+    """Deletes the session's cookie."""
     # A browser drops a __Host- cookie only for one that has the same attributes.
     response.del_cookie(
         _cookie_name(request, _SESSION), path="/", secure=is_secure(request), httponly=True, samesite="Lax"
@@ -76,29 +52,29 @@ def new_token() -> str:
 
 
 def read_cookie(request: web.Request, name: str) -> str | None:
-    """A token from a cookie; None when what is there cannot be one of ours."""
+    """A token from a cookie; None if it cannot be one of ours."""
     token = request.cookies.get(_cookie_name(request, name), "")
     return token if _TOKEN.fullmatch(token) else None
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, name: str, token: str) -> None:
-    """Gives a token to the browser until it is closed, out of reach of scripts and of other sites."""
+    """Gives the browser a token until it is closed, out of reach of scripts and of other sites."""
     response.set_cookie(
         _cookie_name(request, name), token, path="/", secure=is_secure(request), httponly=True, samesite="Lax"
     )
 
 
 def is_secure(request: web.Request) -> bool:
-    """Whether the browser came by TLS."""
+    """Whether the browser uses TLS."""
     return request.secure or request.config_dict[TLS_PROXY]
 
 
 def address(request: web.Request) -> Address | None:
-    """The client's address: as the proxy says, where there is one, else the peer's."""
+    """The client's address: from the proxy, if there is one, else the peer's."""
     peer = _address(request.remote or "")
     if not request.config_dict[TLS_PROXY]:
         return peer
-    # The last one is what our proxy added; all before it is what the client said.
+    # Our proxy added the last one; the client can choose all before it.
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
     return _address(forwarded.rpartition(",")[2].strip()) or peer
 
@@ -112,5 +88,5 @@ def _address(text: str) -> Address | None:
 
 
 def _cookie_name(request: web.Request, name: str) -> str:
-    # With this prefix a browser takes it only from this very host over TLS: no neighbour can plant one.
+    # With this prefix a browser accepts it only from this very host over TLS: no other subdomain can set one.
     return f"__Host-{name}" if is_secure(request) else name

@@ -1,4 +1,4 @@
-"""The stylesheet and the like: for everybody, and kept by browsers until it changes."""
+"""Static files: public, and cached by browsers until they change."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ def setup(app: web.Application, env: jinja2.Environment, directory: Path) -> Non
 
 
 def cache_control(request: web.Request) -> str:
-    """For good where the URL has the version; asked again otherwise."""
+    """Immutable if the URL has the current version; revalidated otherwise."""
     version = request.config_dict[_VERSIONS].get(request.match_info["filename"])
     is_current = version is not None and request.query.get("v") == version
     return "public, max-age=31536000, immutable" if is_current else "no-cache"

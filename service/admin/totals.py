@@ -1,35 +1,37 @@
-"""How much money all wallets hold. Adding up millions of them takes longer than a page may: it is done meanwhile."""
+"""Totals per currency, added up in the background: with millions of wallets it takes longer than a page may."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
 from aiohttp import web
 
+from service.database import admin_calls
+from service.database.admin_calls import Rows
 from service.database.connection import FAILURES
 from service.database.pool import POOL
 
 log = logging.getLogger(__name__)
 
-# Sums are fresh for so many times as long as they took: adding up takes a hundredth of the database's time at most.
+# Totals stay fresh for this many times the time that they took: at most a hundredth of the database's time.
 _SHARE = 100
-# Where there are few wallets the sums are there at once.
-_PATIENCE_SECONDS = 0.03
+# With few wallets the totals are complete within this time.
+_WAIT_SECONDS = 0.03
 
 
 class Totals(NamedTuple):
-    """The sums by currency, and when they were right."""
+    """A row per currency, and the time at which they were right."""
 
-    rows: Sequence[asyncpg.Record]
+    rows: Rows
     at: datetime
 
 
 class Adder:
-    """Keeps the latest totals, and adds up anew when they are asked for and no longer fresh."""
+    """Keeps the latest totals, and adds up again when they are requested and no longer fresh."""
 
     def __init__(self) -> None:
         self._latest: Totals | None = None
@@ -41,11 +43,11 @@ class Adder:
         if asyncio.get_running_loop().time() > self._fresh_until:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._add_up(pool))
-            await asyncio.wait([self._task], timeout=_PATIENCE_SECONDS)
+            await asyncio.wait([self._task], timeout=_WAIT_SECONDS)
         return self._latest
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """Cancels the current computation."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -54,9 +56,9 @@ class Adder:
     async def _add_up(self, pool: asyncpg.Pool) -> None:
         at, began = datetime.now(UTC), asyncio.get_running_loop().time()
         try:
-            rows = await pool.fetch("select * from wallet.get_totals()")
+            rows = await admin_calls.get_totals(pool)
         except FAILURES as exc:
-            log.warning("the totals could not be added up: %s", exc)
+            log.warning("cannot add up the totals: %s", exc)
             return
         self._latest = Totals(sorted(rows, key=lambda row: str(row["currency"])), at)
         ended = asyncio.get_running_loop().time()
@@ -72,7 +74,7 @@ def setup(app: web.Application) -> None:
 
 
 async def latest(request: web.Request) -> Totals | None:
-    """The totals for a page, which never waits for them."""
+    """The totals for a page, None while they are computed for the first time."""
     return await request.config_dict[_ADDER].totals(request.config_dict[POOL])
 
 

@@ -61,7 +61,7 @@ class Browser:
     async def get(self, path: str, **options: Any) -> Page:
         return await self.request("GET", path, **options)
 
-    async def send(self, path: str, *, on: str, headers: dict[str, str] | None = None, **typed: str) -> Page:
+    async def send(self, path: str, *, on: str, headers: dict[str, str] | None = None, **typed: Any) -> Page:
         """Fills in the form that a page has for a path, and sends it."""
         form = (await self.get(on)).forms[path]
         return await self.request("POST", path, data=form | typed, headers=headers)

@@ -9,17 +9,22 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from service.admin import passwords
+from service.admin.passwords import Passwords
 from service.embedded import EmbeddedPostgres
 
-from . import PASSWORD, Browser
+from . import PASSWORD
+from .conftest import Open
+
+pytestmark = pytest.mark.shared_database
 
 DEADLINE = 60.0
+CREATED = "The admin {} was made, and can sign in at /admin/."
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 Start = Callable[..., "Terminal"]
@@ -34,7 +39,7 @@ def environment(database_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def run(environment: dict[str, str], tmp_path: Path) -> Run:
-    """Runs the command without a terminal, to its end: its status, what it printed, and what it complained of."""
+    """Runs the command without a terminal: its status, standard output and standard error."""
 
     async def execute(*arguments: str, given: bytes = b"", **more: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
@@ -45,15 +50,15 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        printed, complained = await asyncio.wait_for(process.communicate(given), DEADLINE)
+        output, errors = await asyncio.wait_for(process.communicate(given), DEADLINE)
         assert process.returncode is not None
-        return process.returncode, printed.decode(), complained.decode()
+        return process.returncode, output.decode(), errors.decode()
 
     return execute
 
 
 class Terminal:
-    """The command, and what would be seen of it."""
+    """The command at a terminal, and what it shows there."""
 
     def __init__(self, arguments: tuple[str, ...], environment: dict[str, str], directory: Path) -> None:
         self._ours, theirs = pty.openpty()
@@ -69,7 +74,7 @@ class Terminal:
         os.close(theirs)
         self.seen = ""
 
-    def answer(self, question: str, text: str) -> None:
+    def reply(self, question: str, text: str) -> None:
         """Waits for a question, and types."""
         self.wait_for(question)
         os.write(self._ours, f"{text}\n".encode())
@@ -108,8 +113,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """Starts the command at a terminal."""
     opened: list[Terminal] = []
 
-    def begin(*arguments: str) -> Terminal:
-        opened.append(Terminal(arguments, environment, tmp_path))
+    def begin(*arguments: str, **more: str) -> Terminal:
+        opened.append(Terminal(arguments, environment | more, tmp_path))
         return opened[-1]
 
     yield begin
@@ -121,82 +126,75 @@ async def admins(connection: asyncpg.Connection) -> list[str]:
     return [row["username"] for row in await connection.fetch("select username from wallet.admins order by 1")]
 
 
-@pytest.mark.parametrize("how", [{"ADMIN_PASSWORD": PASSWORD}, {"given": f"{PASSWORD}\nmore\n".encode()}])
-async def test_a_script_makes_an_admin_who_can_sign_in(run: Run, browser: Browser, how: dict[str, str]) -> None:
-    status, printed, complained = await run("--username", "alice", **how)
-    assert (status, printed, complained) == (0, "The admin alice was made, and can sign in at /admin/.\n", "")
-    assert (await browser.sign_in("alice", PASSWORD)).status == 303
+async def test_a_script_creates_admins_who_can_sign_in(run: Run, open_browser: Open) -> None:
+    how: dict[str, Any]
+    for username, how in (("ann", {"ADMIN_PASSWORD": PASSWORD}), ("bob", {"given": f"{PASSWORD}\nmore\n".encode()})):
+        assert await run("--username", username, **how) == (0, f"{CREATED.format(username)}\n", "")
+        assert (await open_browser().sign_in(username, PASSWORD)).status == 303
 
 
-@pytest.mark.parametrize(
-    ("username", "password", "text"),
-    [
-        ("ALICE", PASSWORD.encode(), "That username is already taken."),
-        ("a b", PASSWORD.encode(), "A username has 1 to 150 letters, digits and @ . + - _, and nothing else."),
-        ("", PASSWORD.encode(), "A username has 1 to 150 letters, digits and @ . + - _, and nothing else."),
-        ("\udcff", PASSWORD.encode(), "the username has to be text in UTF-8"),
-        ("bob", b"", "This password is too short: it has to have at least 10 characters."),
-        ("bob", b"password123", "This password is too easy to guess: "),
-        ("bob", b"\xff" * 20, "the password has to be text in UTF-8"),
-    ],
-)
 @pytest.mark.usefixtures("admin")
-async def test_a_script_is_told_what_is_wrong(
-    run: Run, owner_connection: asyncpg.Connection, username: str, password: bytes, text: str
-) -> None:
-    status, printed, complained = await run("--username", username, given=password)
-    assert (status, printed) == (1, "")
-    assert complained.startswith(f"wallets: {text}")
-    assert complained.count("\n") == 1
+async def test_a_script_learns_what_is_wrong(run: Run, owner_connection: asyncpg.Connection) -> None:
+    for username, password, text in (
+        ("ALICE", PASSWORD.encode(), "admin already exists: ALICE"),
+        ("a b", PASSWORD.encode(), "username must be 1 to 150 letters, digits and @ . + - _"),
+        ("", PASSWORD.encode(), "username must be 1 to 150 letters, digits and @ . + - _"),
+        ("\udcff", PASSWORD.encode(), "the username must be UTF-8"),
+        ("bob", b"", "This password is too short: it must have at least 10 characters."),
+        ("bob", b"password123", "This password is too easy to guess: "),
+        ("bob", b"\xff" * 20, "the password must be UTF-8"),
+    ):
+        status, output, errors = await run("--username", username, given=password)
+        assert (status, output) == (1, "")
+        assert errors.startswith(f"wallets: {text}")
+        assert errors.count("\n") == 1
     assert await admins(owner_connection) == ["alice"]
     assert await owner_connection.fetchval("select count(*) from wallet.audit") == 1
 
 
-async def test_a_script_has_to_say_the_username(run: Run) -> None:
-    status, _, complained = await run(given=PASSWORD.encode())
-    assert (status, complained.count("\n")) == (1, 1)
-    assert "--username" in complained
+async def test_a_script_must_give_the_username(run: Run) -> None:
+    status, _, errors = await run(given=PASSWORD.encode())
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "--username" in errors
 
 
-async def test_a_database_that_cannot_be_reached_is_told_in_one_line(run: Run) -> None:
-    status, _, complained = await run("--username", "bob", DATABASE_URL="postgres://ann:hunter2@127.0.0.1:1/wallets")
-    assert (status, complained.count("\n")) == (1, 1)
-    assert complained.startswith("wallets: cannot connect to the database")
-    assert "hunter2" not in complained
+async def test_an_unreachable_database_is_one_line(run: Run) -> None:
+    status, _, errors = await run("--username", "bob", DATABASE_URL="postgres://ann:hunter2@127.0.0.1:1/wallets")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert errors.startswith("wallets: cannot connect to the database")
+    assert "hunter2" not in errors
 
 
-async def test_at_a_terminal_what_is_missing_is_asked_for_until_it_will_do(
+async def test_a_terminal_is_asked_until_the_input_is_right(
     start: Start, admin: str, owner_connection: asyncpg.Connection
 ) -> None:
     terminal = start()
 
     def talk() -> int:
-        terminal.answer("Username: ", admin)
-        terminal.answer("That username is already taken.\r\nUsername: ", "b b")
-        terminal.answer("and nothing else.\r\nUsername: ", "bob")
-        terminal.answer("Password: ", PASSWORD)
-        terminal.answer("Password (again): ", "another")
-        terminal.answer("The two passwords are not the same.\r\nPassword: ", "short")
-        terminal.answer("Password (again): ", "short")
-        terminal.answer("it has to have at least 10 characters.\r\nPassword: ", PASSWORD)
-        terminal.answer("Password (again): ", PASSWORD)
+        terminal.reply("Username: ", admin)
+        terminal.reply("admin already exists: alice\r\nUsername: ", "b b")
+        terminal.reply("digits and @ . + - _\r\nUsername: ", "bob")
+        terminal.reply("Password: ", PASSWORD)
+        terminal.reply("Password (again): ", "another")
+        terminal.reply("The two passwords are not the same.\r\nPassword: ", "short")
+        terminal.reply("Password (again): ", "short")
+        terminal.reply("it must have at least 10 characters.\r\nPassword: ", PASSWORD)
+        terminal.reply("Password (again): ", PASSWORD)
         return terminal.end()
 
     assert await asyncio.to_thread(talk) == 0
     assert PASSWORD not in terminal.seen
-    assert terminal.seen.endswith("The admin bob was made, and can sign in at /admin/.\r\n")
+    assert terminal.seen.endswith(f"{CREATED.format('bob')}\r\n")
     stored = await owner_connection.fetchval("select password_hash from wallet.admins where username = 'bob'")
-    assert await passwords.verify(stored, PASSWORD)
+    assert await Passwords().verify(stored, PASSWORD)
 
 
-async def test_at_a_terminal_a_username_that_was_given_is_not_asked_for(
-    start: Start, owner_connection: asyncpg.Connection
-) -> None:
+async def test_a_given_username_is_not_asked_for(start: Start, owner_connection: asyncpg.Connection) -> None:
     terminal = start("--username", "bob")
 
     def talk() -> int:
-        terminal.answer("Password: ", PASSWORD)
-        terminal.answer("Password (again): ", PASSWORD)
+        terminal.reply("Password: ", PASSWORD)
+        terminal.reply("Password (again): ", PASSWORD)
         return terminal.end()
 
     assert await asyncio.to_thread(talk) == 0
@@ -207,12 +205,12 @@ async def test_at_a_terminal_a_username_that_was_given_is_not_asked_for(
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        (lambda terminal: os.write(terminal._ours, b"\x04"), 1, "wallets: no admin was made"),
+        (lambda terminal: os.write(terminal._ours, b"\x04"), 1, "wallets: no admin was created"),
         (lambda terminal: terminal.process.send_signal(signal.SIGINT), 130, ""),
     ],
     ids=["Ctrl+D", "Ctrl+C"],
 )
-async def test_at_a_terminal_one_can_think_better_of_it(
+async def test_a_terminal_can_cancel(
     start: Start, owner_connection: asyncpg.Connection, given: Callable[[Terminal], None], status: int, said: str
 ) -> None:
     terminal = start("--username", "bob")
@@ -228,27 +226,27 @@ async def test_at_a_terminal_one_can_think_better_of_it(
     assert await admins(owner_connection) == []
 
 
-async def test_a_database_that_goes_away_meanwhile_is_told_in_one_line(
-    start: Start, maintenance: asyncpg.Connection, database_url: str
+async def test_a_lost_database_is_one_line(
+    start: Start, maintenance: asyncpg.Connection, own_database_url: str
 ) -> None:
-    terminal = start("--username", "bob")
+    terminal = start("--username", "bob", DATABASE_URL=own_database_url)
     await asyncio.to_thread(terminal.wait_for, "Password: ")
     await maintenance.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'wallets'",
-        urlsplit(database_url).path.strip("/"),
+        urlsplit(own_database_url).path.strip("/"),
     )
 
     def talk() -> int:
         os.write(terminal._ours, f"{PASSWORD}\n".encode())
-        terminal.answer("Password (again): ", PASSWORD)
+        terminal.reply("Password (again): ", PASSWORD)
         return terminal.end()
 
     assert await asyncio.to_thread(talk) == 1
-    assert "\r\nwallets: the database failed: " in terminal.seen
+    assert "\r\nwallets: database error: " in terminal.seen
     assert "Traceback" not in terminal.seen
 
 
-async def test_the_embedded_database_need_not_run_and_may(run: Run, tmp_path: Path) -> None:
+async def test_the_embedded_database_may_run_or_not(run: Run, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     how = {"DATABASE_URL": "", "DATA_DIR": str(data_dir), "ADMIN_PASSWORD": PASSWORD}
     assert (await run("--username", "alice", **how))[0] == 0

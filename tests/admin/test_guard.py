@@ -11,16 +11,17 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
+from conftest import serving
 from yarl import URL
 
 from service.admin import session
 from service.app import create_app
 from service.limits import Limits
-from service.server import Runner
 
 from . import PASSWORD, Browser, Page
-from .conftest import Open
+from .conftest import CreateApp, Open
+
+pytestmark = pytest.mark.shared_database
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 POLICY = (
@@ -291,15 +292,13 @@ async def test_a_form_that_never_arrives_is_not_waited_for(browser: Browser) -> 
 
 
 @pytest.fixture
-async def proxied(database_url: str) -> AsyncIterator[Browser]:
-    """A browser on a service that is told to be behind a proxy; as the proxy would, it speaks HTTP to it."""
-    runner = Runner(create_app(database_url, tls_proxy=True))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as client:
+async def proxied(database_url: str, create_admin_app: CreateApp) -> AsyncIterator[Browser]:
+    """A browser on a service behind a proxy that ends TLS; like the proxy, it speaks HTTP."""
+    async with (
+        serving(create_admin_app(database_url, tls_proxy=True)) as base,
+        aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as client,
+    ):
         yield Browser(client)
-    await runner.cleanup()
 
 
 def cookies(page: Page) -> dict[str, tuple[object, ...]]:
@@ -412,17 +411,15 @@ async def test_the_language_switch_of_an_error_page_leads_to_a_page(signed_in: B
     assert (page.status, page.headers["Location"]) == (303, "/admin/")
 
 
-async def test_a_defect_is_a_page_that_tells_nothing_of_it(
-    signed_in: Browser, owner_connection: asyncpg.Connection
+async def test_a_defect_is_a_page_that_reveals_nothing(
+    create_admin_app: CreateApp, own_database_url: str, own_owner_connection: asyncpg.Connection
 ) -> None:
-    await owner_connection.execute("drop function wallet.begin_login")
-    page = await signed_in.send(
-        "/admin/password",
-        on="/admin/password",
-        current=PASSWORD,
-        new="another horse in the meadow",
-        again="another horse in the meadow",
-    )
+    await own_owner_connection.execute("drop function wallet.begin_login")
+    async with (
+        serving(create_admin_app(own_database_url)) as base,
+        aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
+    ):
+        page = await Browser(client).sign_in()
     assert_error(page, 500)
     assert "begin_login" not in page.text
 
@@ -444,14 +441,12 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 async def without_database(closed_port: int) -> AsyncIterator[Browser]:
-    """A browser on a service whose database is not there."""
-    runner = Runner(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets"))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+    """A browser on a service whose database is unreachable."""
+    async with (
+        serving(create_app(f"postgres://wallets:hunter2@127.0.0.1:{closed_port}/wallets")) as base,
+        aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
+    ):
         yield Browser(client)
-    await runner.cleanup()
 
 
 async def test_without_a_database_a_page_says_so_and_asks_to_come_again(without_database: Browser) -> None:

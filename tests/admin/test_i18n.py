@@ -22,9 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def russian() -> Iterator[None]:
     """As within a request in Russian."""
-    token = i18n._spoken.set("ru")
-    yield
-    i18n._spoken.reset(token)
+    with i18n.speaking("ru"):
+        yield
 
 
 @pytest.mark.parametrize(

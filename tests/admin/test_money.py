@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.admin.money import MAX, MoneyError, format_money, parse_money
+from service.admin.money import MoneyError, format_money, parse_money
+from service.vocabulary import MAX_AMOUNT as MAX
 
 LOCALES = ["en", "ru"]
 

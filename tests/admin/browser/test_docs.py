@@ -1,6 +1,10 @@
 """The page that shows the contract of the REST API."""
 
+import pytest
+
 from .conftest import OpenPage
+
+pytestmark = pytest.mark.shared_database
 
 
 async def test_the_contract_is_shown_with_nothing_from_elsewhere(open_page: OpenPage, address: str) -> None:

@@ -12,6 +12,8 @@ from playwright.async_api import Page
 from . import sign_in
 from .conftest import OpenPage
 
+pytestmark = pytest.mark.shared_database
+
 _LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},

@@ -9,6 +9,8 @@ from playwright.async_api import Page, expect
 from . import sign_in
 from .conftest import OpenPage
 
+pytestmark = pytest.mark.shared_database
+
 
 @pytest.fixture
 async def wallet(app_connection: asyncpg.Connection) -> UUID:
@@ -80,10 +82,10 @@ async def test_a_form_that_is_sent_twice_deposits_once_without_javascript_too(
 
 async def test_an_overdraft_is_explained_and_nothing_typed_is_lost(page: Page, wallet: UUID) -> None:
     await review(page, wallet, "Withdraw", "100.01")
-    await expect(page.get_by_text("it will be refused")).to_be_visible()
+    await expect(page.get_by_text("The operation will be rejected")).to_be_visible()
     await page.get_by_role("button", name="Withdraw").click()
     await expect(page.get_by_role("alert")).to_have_text(
-        "The wallet holds 100.00 RUB, and 100.01 RUB is more. Nothing was withdrawn."
+        "Insufficient funds: 100.00 RUB available, 100.01 RUB requested. Nothing was withdrawn."
     )
     await expect(page.get_by_label("Amount")).to_have_value("100.01")
     await expect(page.get_by_label("Reason")).to_have_value("ticket 7")
@@ -109,7 +111,7 @@ async def test_a_wallet_is_found_by_a_part_of_its_name(page: Page, wallet: UUID)
     await expect(page).to_have_url(f"/admin/wallets/{wallet}/")
     await page.get_by_placeholder("Name or id").fill("nobody")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("No wallet is like that.")).to_be_visible()
+    await expect(page.get_by_text("No wallets match.")).to_be_visible()
 
 
 async def test_pages_lead_on_and_back(page: Page, app_connection: asyncpg.Connection) -> None:

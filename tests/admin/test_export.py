@@ -1,19 +1,22 @@
-"""A wallet's operations as CSV: exactly those of the days asked for, whatever a program does with them."""
+"""A wallet's operations as CSV: exactly those of the days requested, whatever a program does with them."""
 
 import csv
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from . import Browser
+from .conftest import CreateWallet
+
+pytestmark = pytest.mark.shared_database
 
 
 @pytest.fixture
-async def wallet(app_connection: asyncpg.Connection, owner_connection: asyncpg.Connection) -> UUID:
+async def wallet(create_wallet: CreateWallet, owner_connection: asyncpg.Connection) -> UUID:
     """A wallet with an operation at the first and the last moment of two days, and one on either side."""
-    wallet_id: UUID = await app_connection.fetchval("select id from wallet.create_wallet('Ann', 'KWD')")
+    wallet_id = await create_wallet("Ann", currency="KWD")
     keys = ["before", "=1+1", "@last", "after"]
     moments = [
         datetime(2026, 3, 1, 23, 59, 59, 999999, UTC),
@@ -30,17 +33,17 @@ async def wallet(app_connection: asyncpg.Connection, owner_connection: asyncpg.C
         """,
         [(wallet_id, seq, key, moment) for seq, (key, moment) in enumerate(zip(keys, moments, strict=True), 1)],
     )
-    await owner_connection.execute("update wallet.wallets set balance = 4020, last_seq = 4")
+    await owner_connection.execute("update wallet.wallets set balance = 4020, last_seq = 4 where id = $1", wallet_id)
     return wallet_id
 
 
-async def test_it_has_the_operations_of_the_days_and_no_formula(
+async def test_it_has_the_operations_of_the_days_without_formulas(
     signed_in: Browser, app_connection: asyncpg.Connection, wallet: UUID
 ) -> None:
-    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from=2026-03-02&until=2026-03-03")
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert f"wallet-{wallet}-2026-03-02-2026-03-03.csv" in answer.headers["Content-Disposition"]
-    header, *rows = csv.reader(answer.text.splitlines())
+    response = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from=2026-03-02&until=2026-03-03")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert f"wallet-{wallet}-2026-03-02-2026-03-03.csv" in response.headers["Content-Disposition"]
+    header, *rows = csv.reader(response.text.splitlines())
     ids = [
         str(row["operation_id"])
         for row in await app_connection.fetch("select * from wallet.list_operations($1)", wallet)
@@ -65,27 +68,40 @@ async def test_it_has_the_operations_of_the_days_and_no_formula(
     assert (audit["action"], audit["wallet_id"]) == ("export", wallet)
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "field"),
-    [
+async def test_wrong_days_are_explained(signed_in: Browser, app_connection: asyncpg.Connection, wallet: UUID) -> None:
+    for first, last, field in (
         ("", "2026-01-01", "from"),
         ("x", "2026-01-01", "from"),
         ("2026-01-01", "2026-02-30", "until"),
         ("2026-01-02", "2026-01-01", "until"),
         ("2026-01-01", "9999-12-31", "until"),
-    ],
-)
-async def test_days_that_are_none_are_explained(
-    signed_in: Browser, app_connection: asyncpg.Connection, wallet: UUID, first: str, last: str, field: str
-) -> None:
-    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={first}&until={last}")
-    assert answer.status == 400
-    assert f'id="{field}-error" role="alert"' in answer.text
-    assert f'value="{first}"' in answer.text
+    ):
+        response = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={first}&until={last}")
+        assert response.status == 400
+        assert f'id="{field}-error" role="alert"' in response.text
+        assert f'value="{first}"' in response.text
     assert await app_connection.fetch("select from wallet.list_audit(9) where action = 'export'") == []
 
 
 async def test_a_period_without_operations_is_a_header(signed_in: Browser, wallet: UUID) -> None:
     day = (datetime.now(UTC) + timedelta(days=1)).date()
-    answer = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={day}&until={day}")
-    assert len(answer.text.splitlines()) == 1
+    response = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from={day}&until={day}")
+    assert len(response.text.splitlines()) == 1
+
+
+async def test_it_holds_every_operation_of_several_reads(
+    signed_in: Browser, app_connection: asyncpg.Connection, create_wallet: CreateWallet
+) -> None:
+    wallet_id, count = await create_wallet(), 2001
+    await app_connection.execute(
+        "select wallet.apply_operations($1::uuid[], $2::text[], $3::bigint[], $4::text[])",
+        [wallet_id] * count,
+        ["DEPOSIT"] * count,
+        [105] * count,
+        [str(uuid4()) for _ in range(count)],
+    )
+    today = datetime.now(UTC).date()
+    response = await signed_in.get(f"/admin/wallets/{wallet_id}/operations.csv?from={today}&until={today}")
+    lines = [line.split(",") for line in response.text.splitlines()]
+    assert [line[0] for line in lines] == ["seq", *map(str, range(1, count + 1))]
+    assert lines[-1][2:6] == ["DEPOSIT", "1.05", "2101.05", "RUB"]
