@@ -7,16 +7,18 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
 from service import api_keys, config, deploy, embedded, eventloop, log, server, superuser, verification
 from service.config import Config
-from service.database.connection import ConnectError, check, connect
+from service.database.connection import FAILURES, ConnectError, check, connect
 
-_REFUSALS = (
+# What can go wrong without being a defect; each text says what.
+_ERRORS = (
     config.ConfigError,
     ConnectError,
     deploy.DeployError,
@@ -29,56 +31,38 @@ _REFUSALS = (
 
 
 def main() -> None:
-    """Runs a command; ends with status 1 and one line when it cannot be done."""
-    parser = argparse.ArgumentParser(prog="wallets", description="A wallet service on PostgreSQL.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name, run, text in (
-        ("serve", _serve, "serve the HTTP API; with the embedded PostgreSQL, migrate it first"),
-        ("migrate", _migrate, "bring the database up to date: migrations, then functions"),
-        ("createsuperuser", _create_superuser, "make an admin, who may sign in to the admin page"),
-        ("createkey", _create_key, "make an API key, and print it: it cannot be shown again"),
-        ("revokekey", _revoke_key, "revoke an API key"),
-        ("verify", _verify, "check the whole ledger; status 2 when something is wrong with it"),
-        ("psql", _psql, "open psql on the database; arguments after -- go to psql"),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
-        if name == "createsuperuser":
-            command.add_argument("--username", metavar="name", help="asked for at a terminal where it is not given")
-        if name in ("createkey", "revokekey"):
-            command.add_argument("name", type=api_keys.name, help="who the key is for")
-        if name == "createkey":
-            command.add_argument(
-                "--scope",
-                required=True,
-                choices=api_keys.SCOPES,
-                help="read; operate: also deposit and withdraw; manage: also make wallets",
-            )
-            command.add_argument(
-                "--rate-limit", type=api_keys.rate_limit, metavar="n", help="requests a second (default: no limit)"
-            )
-        if name == "verify":
-            command.add_argument("--resume", action="store_true", help="go on where the last one was interrupted")
-        if name == "psql":
-            command.add_argument("arguments", nargs="*", metavar="argument")
-    arguments = parser.parse_args()
+    """Runs a command; an error that is no defect is one line and status 1."""
+    arguments = _parser().parse_args()
     try:
         settings = config.from_environment()
         log.configure(settings.log_level)
         status = eventloop.run(arguments.run(settings, arguments))
-    except _REFUSALS as exc:
+    except _ERRORS as exc:
         sys.exit(f"wallets: {exc}")
+    except FAILURES as exc:
+        sys.exit(f"wallets: {arguments.command} failed: {' '.join(str(exc).split()) or type(exc).__name__}")
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     sys.exit(status)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wallets", description="A wallet service on PostgreSQL.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, command in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.help, description=command.help)
+        subparser.set_defaults(run=command.run)
+        for argument, options in command.arguments.items():
+            subparser.add_argument(argument, **options)
+    return parser
+
+
 async def _serve(settings: Config, _: argparse.Namespace) -> int:
     if settings.auth is None and not server.is_loopback(settings.host):
         raise config.ConfigError(
-            f"HOST={settings.host} lets other machines reach the API, and AUTH does not say what then: set "
-            "AUTH=required to ask for API keys (wallets createkey makes them), or AUTH=off where the network is "
-            "private and whoever reaches the API may move money"
+            f"HOST={settings.host} lets other machines reach the API, and AUTH is not set: set "
+            "AUTH=required to require API keys (created by wallets createkey), or AUTH=off if everybody who "
+            "reaches the API may move money"
         )
     listener = server.listen(settings.host, settings.port)
     with listener, server.stop_on_signals() as stopped:
@@ -114,8 +98,8 @@ def _greet(settings: Config, address: str) -> None:
     print(
         f"Wallets: serving on {address}, with {where}\n"
         f"Try:     curl {address}/api/wallets/{key} -H 'Content-Type: application/json' -d '{{\"name\": \"Alice\"}}'\n"
-        f"Keys:    {'required (made by: wallets createkey)' if settings.auth else 'not asked for'}\n"
-        f"Admin:   {address}/admin/ (who may sign in is made by: wallets createsuperuser)\n"
+        f"Keys:    {'required (create one: wallets createkey)' if settings.auth else 'not required'}\n"
+        f"Admin:   {address}/admin/ (create an admin: wallets createsuperuser)\n"
         "Stop:    Ctrl+C",
         file=sys.stderr,
         flush=True,
@@ -132,7 +116,7 @@ async def _migrate(settings: Config, _: argparse.Namespace) -> int:
 async def _create_superuser(settings: Config, arguments: argparse.Namespace) -> int:
     async with _connection(settings) as connection:
         username = await superuser.create(connection, arguments.username)
-    print(f"The admin {username} was made, and can sign in at /admin/.")
+    print(f"Admin {username} created; sign in at /admin/.")
     return 0
 
 
@@ -193,7 +177,7 @@ async def _connection(settings: Config) -> AsyncIterator[asyncpg.Connection]:
 
 @contextlib.asynccontextmanager
 async def _database(settings: Config) -> AsyncIterator[str]:
-    """The configured database; an embedded one is started for the while, unless a service runs it already."""
+    """The configured database; an embedded one runs meanwhile, unless a service runs it already."""
     if settings.database_url is not None:
         yield settings.database_url
     else:
@@ -201,6 +185,52 @@ async def _database(settings: Config) -> AsyncIterator[str]:
             if postgres.is_new:
                 await deploy.migrate(postgres.url)
             yield postgres.url
+
+
+class _Command(NamedTuple):
+    run: Callable[[Config, argparse.Namespace], Awaitable[int]]
+    help: str
+    arguments: dict[str, dict[str, Any]]
+
+
+_NAME: dict[str, Any] = {"type": api_keys.name, "help": "whose key it is"}
+_COMMANDS = {
+    "serve": _Command(_serve, "serve the HTTP API; with the embedded PostgreSQL, migrate it first", {}),
+    "migrate": _Command(_migrate, "bring the database up to date: migrations, then functions and views", {}),
+    "createsuperuser": _Command(
+        _create_superuser,
+        "create an admin, who may sign in to the admin page",
+        {"--username": {"metavar": "name", "help": "prompted for at a terminal if it is not given"}},
+    ),
+    "createkey": _Command(
+        _create_key,
+        "create an API key and print it: it cannot be shown again",
+        {
+            "name": _NAME,
+            "--scope": {
+                "required": True,
+                "choices": api_keys.SCOPES,
+                "help": "read; operate: also deposit and withdraw; manage: also create wallets",
+            },
+            "--rate-limit": {
+                "type": api_keys.rate_limit,
+                "metavar": "n",
+                "help": "requests per second (default: no limit)",
+            },
+        },
+    ),
+    "revokekey": _Command(_revoke_key, "revoke an API key", {"name": _NAME}),
+    "verify": _Command(
+        _verify,
+        "check the whole ledger; status 2 when something is wrong with it",
+        {"--resume": {"action": "store_true", "help": "continue an interrupted verification"}},
+    ),
+    "psql": _Command(
+        _psql,
+        "open psql on the database; arguments after -- go to psql",
+        {"arguments": {"nargs": "*", "metavar": "argument"}},
+    ),
+}
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ async def connect(url: str, **settings: str) -> asyncpg.Connection:
     """One connection with the rights of wallet_app; `settings` replace those of a session. Raises ConnectError."""
     try:
         return await asyncpg.connect(url, server_settings=session_settings(url) | settings, timeout=CONNECT_SECONDS)
-    except FAILURES as exc:
+    except (*FAILURES, ValueError) as exc:  # ValueError: a port or host name that cannot be
         raise _explain(url, exc) from exc
 
 
@@ -51,7 +51,7 @@ async def check(url: str) -> None:
     """Raises ConnectError when a database cannot be served; logs an error when its functions differ."""
     try:
         connection = await asyncpg.connect(url, server_settings=deploy.SEARCH_PATH, timeout=CONNECT_SECONDS)
-    except FAILURES as exc:
+    except (*FAILURES, ValueError) as exc:
         raise _explain(url, exc) from exc
     try:
         if not await deploy.is_migrated(connection):

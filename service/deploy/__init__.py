@@ -26,6 +26,8 @@ __all__ = [
     "source_digest",
 ]
 
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 async def is_current(url: str) -> bool:
     """Whether a database needs no deployment."""
@@ -43,10 +45,17 @@ async def migrate(url: str, db: Path = DB) -> None:
     """Creates the database if it is missing, migrates it and replays functions and views. Raises DeployError."""
     try:
         connection = await session.connect_or_create(url)
-        try:
-            await dbmate.run(url, connection, db / "migrations")
-            await replay(connection, db)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-        raise DeployError(f"cannot migrate the database: {exc}") from exc
+    except (*_FAILURES, ValueError) as exc:  # ValueError: a port or host name that cannot be
+        raise DeployError(f"cannot connect to the database: {_line(exc)}") from exc
+    try:
+        await dbmate.run(url, connection, db / "migrations")
+        await replay(connection, db)
+    except _FAILURES as exc:
+        reason = "the connection was lost" if connection.is_closed() else _line(exc)
+        raise DeployError(f"cannot migrate the database: {reason}") from exc
+    finally:
+        await connection.close()
+
+
+def _line(exc: Exception) -> str:
+    return " ".join(str(exc).split()) or type(exc).__name__

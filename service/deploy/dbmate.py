@@ -51,7 +51,8 @@ async def run(url: str, connection: asyncpg.Connection, migrations: Path) -> Non
     )
     output, _ = await process.communicate()
     if process.returncode != 0:
-        raise DeployError(f"dbmate failed: {output.decode(errors='replace').strip()}")
+        error = output.decode(errors="replace").rpartition("Error: ")[2]
+        raise DeployError(f"a migration failed: {' '.join(error.split())}")
 
 
 async def _create_table(connection: asyncpg.Connection) -> None:

@@ -176,7 +176,8 @@ async def _replay(connection: asyncpg.Connection, files: list[_File]) -> None:
         try:
             dropped = await _replace(connection, file)
         except asyncpg.PostgresError as exc:
-            raise DeployError(f"{file.path.name}: {exc}") from exc
+            reason = " ".join(str(exc).split())
+            raise DeployError(f"cannot replay {file.path.name}: {reason}; nothing was replayed") from exc
         pending.extend(other for other in files if other.name in dropped and other not in pending and other != file)
 
 

@@ -24,7 +24,7 @@ from .conftest import Open
 pytestmark = pytest.mark.shared_database
 
 DEADLINE = 60.0
-CREATED = "The admin {} was made, and can sign in at /admin/."
+CREATED = "Admin {} created; sign in at /admin/."
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 Start = Callable[..., "Terminal"]
