@@ -122,5 +122,4 @@ ReadLog = Callable[[], list[dict[str, Any]]]
 
 # Former names.
 Answer = Response
-MakeKey = CreateKey
 Refused = ExpectProblem

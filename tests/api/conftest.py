@@ -201,9 +201,3 @@ def create_key(app_connection: asyncpg.Connection) -> CreateKey:
 def refused(expect_problem: ExpectProblem) -> ExpectProblem:
     """The former name of expect_problem."""
     return expect_problem
-
-
-@pytest.fixture
-def make_key(create_key: CreateKey) -> CreateKey:
-    """The former name of create_key."""
-    return create_key

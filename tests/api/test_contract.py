@@ -1,4 +1,4 @@
-"""The contract: complete, shown without help from elsewhere, and kept, whatever Schemathesis thinks of."""
+"""The catalogue of problems and the OpenAPI document: complete, and true of what the service responds."""
 
 import asyncio
 import os
@@ -7,55 +7,78 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import asyncpg
 import pytest
 
 from service import errors
+from service.api import ROUTES
 
-from . import Call, MakeKey
+from . import UNKNOWN, Response, Call, CreateKey, assert_problem
 
-# What only the admin page and the command line can meet.
-NOT_OVER_REST = {
+# Problems of the admin page, of the command line, and of paths and methods that the document does not have.
+NOT_IN_DOCUMENT = {
     *("admin_already_exists", "invalid_username", "admin_not_found", "too_many_attempts", "not_signed_in"),
     *("invalid_reason", "invalid_order", "api_key_already_exists", "api_key_not_found", "invalid_scope"),
-    *("invalid_rate_limit", "wallet_not_empty", "wallet_already_exists"),
-    # Of a path that is not in the contract, and a method that is not.
-    *("not_found", "method_not_allowed"),
+    *("invalid_rate_limit", "wallet_not_empty", "wallet_already_exists", "not_found", "method_not_allowed"),
 }
-EXAMPLES = 60
+TEMPORARY = ("08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "55P03", "25006")
+DEFECTS = ("22012", "23505", "42P01", "P0001", "XX000", "WA099")
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
 
 
 @pytest.fixture
-def address(guarded_address: str) -> str:
-    """The service that asks for keys, which may meet more."""
-    return guarded_address
+def fail(call: Call, owner_connection: asyncpg.Connection) -> Call:
+    """A request whose function raises an SQLSTATE: `await fail("WA001")`."""
+
+    async def request(sqlstate: str) -> Response:
+        await owner_connection.execute(
+            "create or replace function wallet.get_wallet(p_wallet_id uuid) returns wallet.wallet_details "
+            f"language plpgsql as $$ begin raise exception 'raised here' using errcode = '{sqlstate}'; end $$"
+        )
+        return await call("GET", f"/api/wallets/{UNKNOWN}/details")
+
+    return request
+
+
+async def test_each_sqlstate_is_a_problem(fail: Call) -> None:
+    for sqlstate, kind in errors.BY_SQLSTATE.items():
+        response = await fail(sqlstate)
+        assert_problem(response, kind.status, kind.code)
+        assert response.json["detail"] == "raised here"
+    for sqlstate in TEMPORARY:
+        response = await fail(sqlstate)
+        assert_problem(response, 503, "database_unavailable")
+        assert response.headers["retry-after"] == "1"
+        assert "raised here" not in response.json["detail"]
+    for sqlstate in DEFECTS:
+        response = await fail(sqlstate)
+        assert_problem(response, 500, "internal_error")
+        assert "retry-after" not in response.headers
+        assert b"raised here" not in response.content
+
+
+def test_each_problem_has_its_own_code_title_and_sqlstate() -> None:
+    kinds = errors.CATALOGUE
+    assert len({kind.code for kind in kinds}) == len({kind.title for kind in kinds}) == len(kinds)
+    assert len(errors.BY_SQLSTATE) == sum(kind.sqlstate is not None for kind in kinds)
 
 
 @pytest.fixture
-async def contract(call: Call) -> Any:
-    """The document."""
-    answer = await call("GET", "/api/openapi.json")
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-    return answer.json
+async def document(guarded_address: str) -> Any:
+    """The document of a service that requires API keys, which has more problems."""
+    async with aiohttp.ClientSession(guarded_address) as client, client.get("/api/openapi.json") as response:
+        assert (response.status, response.content_type) == (200, "application/json")
+        return await response.json()
 
 
-async def test_it_tells_of_every_refusal_with_an_example(contract: Any) -> None:
-    told = {
-        example["value"]["code"]: int(status)
-        for path in contract["paths"].values()
-        for operation in path.values()
-        for status, response in operation["responses"].items()
-        for example in response["content"].get("application/problem+json", {}).get("examples", {}).values()
+async def test_the_document_is_complete(document: Any) -> None:
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
     }
-    entries = {
-        *errors.BY_SQLSTATE.values(),
-        *(entry for entry in vars(errors).values() if isinstance(entry, errors.ProblemType)),
-    }
-    assert told == {entry.code: entry.status for entry in entries if entry.code not in NOT_OVER_REST}
-
-
-async def test_it_tells_of_every_route_of_the_api(contract: Any) -> None:
-    told = {(method.upper(), path) for path, operations in contract["paths"].items() for method in operations}
-    assert told == {
+    assert set(operations) == {
         ("GET", "/api/wallets/"),
         ("POST", "/api/wallets/"),
         ("GET", "/api/wallets/{wallet_id}/"),
@@ -65,36 +88,39 @@ async def test_it_tells_of_every_route_of_the_api(contract: Any) -> None:
         ("GET", "/api/wallets/{wallet_id}/operations/{operation_id}"),
         ("POST", "/api/operations/"),
     }
-
-
-async def test_every_member_and_parameter_is_explained(contract: Any) -> None:
-    parameters = [
-        parameter
-        for path in contract["paths"].values()
-        for operation in path.values()
-        for parameter in operation["parameters"]
+    responses = [item for operation in operations.values() for item in operation["responses"].items()]
+    problems = {
+        example["value"]["code"]: int(status)
+        for status, response in responses
+        for example in response["content"].get("application/problem+json", {}).get("examples", {}).values()
+    }
+    assert problems == {kind.code: kind.status for kind in errors.CATALOGUE if kind.code not in NOT_IN_DOCUMENT}
+    links = {link["operationId"] for _, response in responses for link in response.get("links", {}).values()}
+    assert links < {route.handler.__name__ for route in ROUTES}
+    described = [
+        *(parameter for operation in operations.values() for parameter in operation["parameters"]),
+        *(operation | {"description": operation["summary"]} for operation in operations.values()),
+        *document["components"]["schemas"].values(),
     ]
-    assert [parameter["name"] for parameter in parameters if not parameter.get("description")] == []
-    assert [name for name, schema in contract["components"]["schemas"].items() if not schema["description"]] == []
+    assert [item for item in described if not item.get("description")] == []
 
 
-async def test_schemathesis_finds_nothing(address: str, make_key: MakeKey, tmp_path: Path) -> None:
-    """All its checks, among them: what is documented is all that is answered, and no key means no answer."""
+async def test_schemathesis_finds_nothing(guarded_address: str, create_key: CreateKey, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(Path(sys.executable).with_name("st"), "run", f"{address}/api/openapi.json", "--no-color"),
-        *("--header", f"Authorization: Bearer {await make_key('manage')}", "--max-examples", str(EXAMPLES)),
+        *(Path(sys.executable).with_name("st"), "run", f"{guarded_address}/api/openapi.json", "--no-color"),
+        *("--header", f"Authorization: Bearer {await create_key('manage')}", "--max-examples", str(EXAMPLES)),
         *("--exclude-checks", "positive_data_acceptance", "--max-response-time", "20"),
         cwd=tmp_path,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "contract_checks", "PYTHONPATH": str(Path(__file__).parent), "COLUMNS": "200"},
+        | {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent), "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    assert re.search(r"Tested: +8$", said, re.MULTILINE), said
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    assert re.search(r"Tested: +8$", output, re.MULTILINE), output
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
-        assert f"✅ {phase}" in said, said
-    found = re.search(r"([\d,]+) generated", said)
-    assert found, said
-    assert int(found[1].replace(",", "")) > EXAMPLES * 8, said
+        assert f"✅ {phase}" in output, output
+    found = re.search(r"([\d,]+) generated", output)
+    assert found, output
+    assert int(found[1].replace(",", "")) > EXAMPLES * 8, output
