@@ -6,7 +6,7 @@ from .. import PASSWORD, USERNAME
 
 
 async def sign_in(page: Page, path: str = "/admin/") -> None:
-    """Asks for a page, signs in, and is led to it."""
+    """Requests a page, signs in, and is led to it."""
     await page.goto(path)
     await page.locator("#username").fill(USERNAME)
     await page.locator("#password").fill(PASSWORD)

@@ -1,4 +1,4 @@
-"""Chromium, and pages in it that fail the test when the browser complains."""
+"""Chromium, and pages in it that fail the test on an error in the console."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,13 +25,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
-    """Opens pages that know nothing of each other, with the options of a Playwright context."""
-    complaints: list[str] = []
+    """Opens pages that share no cookies, with the options of a Playwright context."""
+    messages: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # A refused form is answered with 400, which is no fault of the page.
+        # The response to wrong input is 400, which is no fault of the page.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            complaints.append(message.text)
+            messages.append(message.text)
 
     async with AsyncExitStack() as opened:
 
@@ -40,11 +40,11 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
             opened.push_async_callback(context.close)
             page = await context.new_page()
             page.on("console", note)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("pageerror", lambda error: messages.append(str(error)))
             return page
 
         yield start
-    assert complaints == []
+    assert messages == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an admin does all day."""
+"""The daily work of an admin."""
 
 from uuid import UUID
 
@@ -32,7 +32,7 @@ async def amounts(app_connection: asyncpg.Connection, wallet: UUID) -> list[int]
     return [row["amount"] for row in await app_connection.fetch("select * from wallet.list_operations($1)", wallet)]
 
 
-async def test_signing_in_leads_to_the_page_that_was_asked_for(open_page: OpenPage, admin: str) -> None:
+async def test_signing_in_leads_to_the_requested_page(open_page: OpenPage, admin: str) -> None:
     page = await open_page()
     await sign_in(page, "/admin/wallets/?q=anna")
     await expect(page).to_have_url("/admin/wallets/?q=anna")
@@ -65,13 +65,13 @@ async def test_a_double_click_deposits_once(page: Page, wallet: UUID, app_connec
     assert await amounts(app_connection, wallet) == [500, 10000]
 
 
-async def test_a_form_that_is_sent_twice_deposits_once_without_javascript_too(
+async def test_without_javascript_a_form_sent_twice_deposits_once(
     open_page: OpenPage, admin: str, wallet: UUID, app_connection: asyncpg.Connection
 ) -> None:
     page = await open_page(java_script_enabled=False)
     await sign_in(page)
     await review(page, wallet, "Deposit", "5")
-    # Into a tab of its own each time, or else the browser gives up the first when the second is sent.
+    # Into a tab of its own each time: otherwise the browser cancels the first when the second is sent.
     await page.locator("main form").evaluate("form => form.target = '_blank'")
     for _ in range(2):
         async with page.context.expect_page() as opened:
@@ -80,7 +80,7 @@ async def test_a_form_that_is_sent_twice_deposits_once_without_javascript_too(
     assert await amounts(app_connection, wallet) == [500, 10000]
 
 
-async def test_an_overdraft_is_explained_and_nothing_typed_is_lost(page: Page, wallet: UUID) -> None:
+async def test_an_overdraft_is_explained_and_input_is_kept(page: Page, wallet: UUID) -> None:
     await review(page, wallet, "Withdraw", "100.01")
     await expect(page.get_by_text("The operation will be rejected")).to_be_visible()
     await page.get_by_role("button", name="Withdraw").click()
@@ -114,7 +114,7 @@ async def test_a_wallet_is_found_by_a_part_of_its_name(page: Page, wallet: UUID)
     await expect(page.get_by_text("No wallets match.")).to_be_visible()
 
 
-async def test_pages_lead_on_and_back(page: Page, app_connection: asyncpg.Connection) -> None:
+async def test_pages_lead_forward_and_back(page: Page, app_connection: asyncpg.Connection) -> None:
     await app_connection.execute(
         "select wallet.create_wallet('Wallet ' || lpad(n::text, 3, '0')) from generate_series(1, 60) as n"
     )
@@ -138,7 +138,7 @@ async def test_the_language_is_switched_and_kept(page: Page, wallet: UUID) -> No
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
-async def test_after_signing_out_the_way_back_shows_nothing(page: Page, wallet: UUID) -> None:
+async def test_after_signing_out_going_back_shows_nothing(page: Page, wallet: UUID) -> None:
     await page.goto(f"/admin/wallets/{wallet}/")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_text("You have signed out.")).to_be_visible()
@@ -147,7 +147,7 @@ async def test_after_signing_out_the_way_back_shows_nothing(page: Page, wallet: 
     await expect(page.get_by_text("Anna Karenina")).to_have_count(0)
 
 
-async def test_a_statement_on_paper_has_nothing_to_click(page: Page, wallet: UUID) -> None:
+async def test_a_printed_wallet_has_nothing_to_click(page: Page, wallet: UUID) -> None:
     await page.goto(f"/admin/wallets/{wallet}/")
     await page.emulate_media(media="print")
     await expect(page.get_by_role("table")).to_be_visible()
