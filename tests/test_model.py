@@ -1,13 +1,12 @@
-"""The functions against a model of them in plain Python: whatever is asked for in whatever order, both answer the same.
+"""The functions against a model of them in plain Python: both return the same for any steps in any order.
 
-Hypothesis draws the steps. They run on an event loop of their own, because its machines are synchronous.
+Hypothesis generates the steps. They run on an event loop of their own, because its machines are synchronous.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -16,17 +15,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from ledger import MAX, id_of
 
 from service.database.connection import connect
 
-MAX = 2**63 - 1
 UNKNOWN = UUID(int=0)
 
 _T = TypeVar("_T")
 
 
-class RefusedError(Exception):
-    """What the model refuses, by SQLSTATE."""
+class RejectedError(Exception):
+    """What the model rejects, by SQLSTATE."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Operation:
 
 @dataclass
 class Wallet:
-    """What a wallet is, and what it refuses."""
+    """What a wallet is, and what it rejects."""
 
     status: str = "ACTIVE"
     balance: int = 0
@@ -52,9 +51,9 @@ class Wallet:
         if self.status == status:
             return
         if self.status == "CLOSED":
-            raise RefusedError("WA006")
+            raise RejectedError("WA006")
         if status == "CLOSED" and self.balance > 0:
-            raise RefusedError("WA013")
+            raise RejectedError("WA013")
         self.status = status
 
     def apply(self, operation_type: str, amount: int, key: str | None) -> tuple[Operation, bool]:
@@ -62,45 +61,45 @@ class Wallet:
         for earlier in self.ledger:
             if key is not None and earlier.key == key:
                 if (earlier.operation_type, earlier.amount) != (operation_type, amount):
-                    raise RefusedError("WA007")
+                    raise RejectedError("WA007")
                 return earlier, True
         if self.status != "ACTIVE":
-            raise RefusedError("WA006")
+            raise RejectedError("WA006")
         balance = self.balance + (amount if operation_type == "DEPOSIT" else -amount)
         if balance < 0:
-            raise RefusedError("WA002")
+            raise RejectedError("WA002")
         if balance > MAX:
-            raise RefusedError("WA005")
+            raise RejectedError("WA005")
         self.balance = balance
         self.ledger.append(Operation(len(self.ledger) + 1, operation_type, amount, balance, key))
         return self.ledger[-1], False
 
 
 class Model:
-    """All wallets, and what is refused whichever the wallet."""
+    """All wallets, and what is rejected for every wallet."""
 
     def __init__(self) -> None:
         self.wallets: dict[UUID, Wallet] = {}
 
     def wallet(self, wallet_id: UUID) -> Wallet:
         if wallet_id not in self.wallets:
-            raise RefusedError("WA001")
+            raise RejectedError("WA001")
         return self.wallets[wallet_id]
 
     def set_status(self, wallet_id: UUID, status: str) -> None:
         if status not in {"ACTIVE", "FROZEN", "CLOSED"}:
-            raise RefusedError("WA012")
+            raise RejectedError("WA012")
         self.wallet(wallet_id).set_status(status)
 
     def apply(
         self, wallet_id: UUID, operation_type: str, amount: int | None, key: str | None
     ) -> tuple[Operation, bool]:
         if amount is None or amount <= 0:
-            raise RefusedError("WA003")
+            raise RejectedError("WA003")
         if operation_type not in {"DEPOSIT", "WITHDRAW"}:
-            raise RefusedError("WA004")
+            raise RejectedError("WA004")
         if key is not None and not (1 <= len(key) <= 255 and all("!" <= sign <= "~" for sign in key)):
-            raise RefusedError("WA008")
+            raise RejectedError("WA008")
         return self.wallet(wallet_id).apply(operation_type, amount, key)
 
 
@@ -120,8 +119,8 @@ class Database:
     def execute(self, script: str) -> None:
         self._run(self._connection.execute(script))
 
-    def answer(self, query: str, *arguments: object) -> tuple[dict[str, Any], str | None]:
-        """The row that a function answers, or the SQLSTATE that it refuses with."""
+    def call(self, query: str, *arguments: object) -> tuple[dict[str, Any], str | None]:
+        """The row that a function returns, or the SQLSTATE that it raises."""
         try:
             return dict(self.fetch(f"select * from wallet.{query}", *arguments)[0]), None
         except asyncpg.PostgresError as exc:
@@ -134,14 +133,14 @@ class Database:
 
 @pytest.fixture
 def opened(database_url: str) -> Iterator[Database]:
-    """The functions on a database of the test's own."""
+    """The functions on a database of their own."""
     opened = Database(database_url)
     yield opened
     opened.close()
 
 
 class Comparison(RuleBasedStateMachine):
-    """Every step is taken by the functions and by the model, and has to come out the same."""
+    """The functions and the model take every step, and must come out the same."""
 
     functions: ClassVar[Database]
     met: ClassVar[set[str]] = set()
@@ -150,17 +149,17 @@ class Comparison(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
-        self.answers: dict[tuple[UUID, int], dict[str, Any]] = {}
+        self.returned: dict[tuple[UUID, int], dict[str, Any]] = {}
 
     def both(self, modelled: Callable[[], _T], query: str, *arguments: object) -> tuple[dict[str, Any], _T] | None:
-        """What the functions and the model answer; None when both refuse for the same reason."""
+        """What the functions and the model return; None when both reject for the same reason."""
         before = deepcopy(self.model.wallets)
-        row, sqlstate = self.functions.answer(query, *arguments)
+        row, sqlstate = self.functions.call(query, *arguments)
         self.met.add(sqlstate or ("replay" if row.get("replayed") else "success"))
         try:
             expected = modelled()
-        except RefusedError as exc:
-            assert (sqlstate, self.model.wallets) == (str(exc), before)  # noqa: PT017 -- a refusal is an answer here
+        except RejectedError as exc:
+            assert (sqlstate, self.model.wallets) == (str(exc), before)  # noqa: PT017 -- a rejection is a result here
             return None
         assert sqlstate is None
         return row, expected
@@ -186,27 +185,25 @@ class Comparison(RuleBasedStateMachine):
         key=st.sampled_from([None, "a", "b", "c"]),
     )
     def apply(self, wallet_id: UUID, operation_type: str, amount: int | None, key: str | None) -> None:
-        answered = self.both(
+        both = self.both(
             lambda: self.model.apply(wallet_id, operation_type, amount, key),
             "apply_operation($1, $2, $3, $4)",
             *(wallet_id, operation_type, amount, key),
         )
-        if answered is None:
+        if both is None:
             return
-        row, (operation, replayed) = answered
-        answer = dict(row)
-        assert answer.pop("replayed") == replayed
+        found, (operation, replayed) = both
+        row = dict(found)
+        assert row.pop("replayed") == replayed
         if replayed:
-            assert answer == self.answers[wallet_id, operation.seq]
+            assert row == self.returned[wallet_id, operation.seq]
             return
-        self.answers[wallet_id, operation.seq] = dict(answer)
+        self.returned[wallet_id, operation.seq] = dict(row)
         if key is not None:
-            digits = list(sha256(wallet_id.bytes + key.encode()).hexdigest()[:32])
-            digits[12] = digits[16] = "8"
-            assert answer["operation_id"] == UUID("".join(digits))
+            assert row["operation_id"] == id_of(wallet_id, key)
         if operation.seq > 1:
-            assert answer["created_at"] >= self.answers[wallet_id, operation.seq - 1]["created_at"]
-        assert {name: answer[name] for name in ("status", "operation_type", "amount", "new_balance", "seq")} == {
+            assert row["created_at"] >= self.returned[wallet_id, operation.seq - 1]["created_at"]
+        assert {name: row[name] for name in ("status", "operation_type", "amount", "new_balance", "seq")} == {
             "status": "SUCCESS",
             "operation_type": operation.operation_type,
             "amount": operation.amount,
@@ -223,12 +220,12 @@ class Comparison(RuleBasedStateMachine):
     def apply_anything(self, wallet_id: UUID, operation_type: str, amount: int | None, key: str | None) -> None:
         self.apply(wallet_id, operation_type, amount, key)
 
-    @rule(wallet_id=wallet_ids, place=st.integers(0, 9), change=st.sampled_from([None, None, "amount", "type"]))
-    def apply_again(self, wallet_id: UUID, place: int, change: str | None) -> None:
+    @rule(wallet_id=wallet_ids, index=st.integers(0, 9), change=st.sampled_from([None, None, "amount", "type"]))
+    def apply_again(self, wallet_id: UUID, index: int, change: str | None) -> None:
         keyed = [operation for operation in self.model.wallets[wallet_id].ledger if operation.key]
         if not keyed:
             return
-        earlier = keyed[place % len(keyed)]
+        earlier = keyed[index % len(keyed)]
         operation_type, amount = earlier.operation_type, earlier.amount
         if change == "amount":
             amount = amount + 1 if amount < MAX else 1
@@ -255,31 +252,31 @@ class Comparison(RuleBasedStateMachine):
         undo=st.sampled_from([("begin", "rollback"), ("begin; savepoint s", "rollback to s; commit")]),
     )
     def apply_and_undo(self, wallet_id: UUID, operation_type: str, amount: int, undo: tuple[str, str]) -> None:
-        model, answers = deepcopy(self.model), dict(self.answers)
+        model, returned = deepcopy(self.model), dict(self.returned)
         before, after = undo
         self.functions.execute(before)
         try:
             self.apply(wallet_id, operation_type, amount, "a")
         finally:
             self.functions.execute(after)
-        self.model, self.answers = model, answers
+        self.model, self.returned = model, returned
 
     @rule(
         wallet_id=st.one_of(wallet_ids, wallet_ids, st.just(UNKNOWN)),
         status=st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "FROZEN", "CLOSED", "closed"]),
     )
     def set_status(self, wallet_id: UUID, status: str) -> None:
-        answered = self.both(
+        both = self.both(
             lambda: self.model.set_status(wallet_id, status), "set_wallet_status($1, $2)", wallet_id, status
         )
-        if answered is not None:
-            assert answered[0]["status"] == status
+        if both is not None:
+            assert both[0]["status"] == status
 
     @rule(wallet_id=st.one_of(wallet_ids, st.just(UNKNOWN)))
     def read_balance(self, wallet_id: UUID) -> None:
-        answered = self.both(lambda: self.model.wallet(wallet_id).balance, "get_balance($1) as balance", wallet_id)
-        if answered is not None:
-            assert answered[0]["balance"] == answered[1]
+        both = self.both(lambda: self.model.wallet(wallet_id).balance, "get_balance($1) as balance", wallet_id)
+        if both is not None:
+            assert both[0]["balance"] == both[1]
 
     def teardown(self) -> None:
         for wallet_id, wallet in self.model.wallets.items():
@@ -296,7 +293,7 @@ class Comparison(RuleBasedStateMachine):
             assert self.functions.fetch("select * from wallet.verify_wallet($1)", wallet_id) == []
 
 
-def test_whatever_is_asked_for_the_functions_answer_as_the_model_does(opened: Database) -> None:
+def test_the_functions_return_what_the_model_does(opened: Database) -> None:
     class OnThisDatabase(Comparison):
         functions = opened
 
@@ -311,5 +308,5 @@ def test_whatever_is_asked_for_the_functions_answer_as_the_model_does(opened: Da
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
-    # Or else the steps were too much alike to tell.
+    # The steps were varied enough.
     assert OnThisDatabase.met == {"success", "replay", *(f"WA{number:03}" for number in (*range(1, 9), 12, 13))}

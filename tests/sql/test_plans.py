@@ -1,7 +1,9 @@
-"""A plan that was made while the tables were small is kept for as long as a session lasts, and has to stay good."""
+"""A session keeps the plans that it created while the tables were small: they must stay good."""
 
-import asyncpg
+from uuid import UUID
+
 import pytest
+from ledger import Database
 
 _WALLETS = 3_000
 _OPERATIONS = 3_000
@@ -39,35 +41,29 @@ _STATEMENTS = {
 
 
 @pytest.mark.parametrize("wallets", [1, 2, 60, 500])
-async def test_it_reads_few_rows_however_small_the_tables_were_when_it_was_planned(
-    app_connection: asyncpg.Connection,
-    owner_connection: asyncpg.Connection,
-    superuser_connection: asyncpg.Connection,
-    wallets: int,
-) -> None:
-    wallet_id = await app_connection.fetchval("select id from wallet.create_wallet()")
-    await _add_wallets(owner_connection, wallets - 1)
-    await superuser_connection.execute("vacuum (analyze)")
-    await _rows_read(app_connection, superuser_connection, wallet_id)
+async def test_plans_stay_good_while_tables_grow(own: Database, wallets: int) -> None:
+    wallet_id = await own.wallet()
+    await _add_wallets(own, wallets - 1)
+    await own.tamperer.execute("vacuum (analyze)")
+    await _rows_read(own, wallet_id)
 
-    await _add_wallets(owner_connection, _WALLETS)
-    for _ in range(_OPERATIONS // 500):
-        await app_connection.execute(
-            """
-            select count(*) from wallet.apply_operations(
-                array_fill($1::uuid, array[500]), array_fill('DEPOSIT'::text, array[500]), array_fill(1, array[500]),
-                array(select gen_random_uuid()::text from generate_series(1, 500))
-            )
-            """,
-            wallet_id,
+    await _add_wallets(own, _WALLETS)
+    await own.app.execute(
+        """
+        select count(*) from wallet.apply_operations(
+            array_fill($1::uuid, array[$2::integer]), array_fill('DEPOSIT'::text, array[$2::integer]), array_fill(1, array[$2::integer]),
+            array(select gen_random_uuid()::text from generate_series(1, $2::integer))
         )
-    read = await _rows_read(app_connection, superuser_connection, wallet_id)
+        """,
+        *(wallet_id, _OPERATIONS),
+    )
+    read = await _rows_read(own, wallet_id)
 
     assert {name: rows for name, rows in read.items() if rows > _MAX_ROWS_READ} == {}
 
 
-async def _add_wallets(owner_connection: asyncpg.Connection, count: int) -> None:
-    await owner_connection.execute(
+async def _add_wallets(database: Database, count: int) -> None:
+    await database.owner.execute(
         """
         insert into wallet.wallets (id, currency, created_at, updated_at)
         select gen_random_uuid(), 'RUB', clock_timestamp(), clock_timestamp() from generate_series(1, $1)
@@ -76,24 +72,22 @@ async def _add_wallets(owner_connection: asyncpg.Connection, count: int) -> None
     )
 
 
-async def _rows_read(
-    app_connection: asyncpg.Connection, superuser_connection: asyncpg.Connection, wallet_id: object
-) -> dict[str, float]:
+async def _rows_read(database: Database, wallet_id: UUID) -> dict[str, float]:
     """How many rows and index entries a call of each statement reads, on average."""
     read = {}
     for name, text in _STATEMENTS.items():
-        before = await _rows_read_so_far(app_connection, superuser_connection)
+        before = await _rows_read_so_far(database)
         for _ in range(_CALLS):
-            await app_connection.fetch(text, wallet_id)
-        read[name] = (await _rows_read_so_far(app_connection, superuser_connection) - before) / _CALLS
+            await database.app.fetch(text, wallet_id)
+        read[name] = (await _rows_read_so_far(database) - before) / _CALLS
     return read
 
 
-async def _rows_read_so_far(app_connection: asyncpg.Connection, superuser_connection: asyncpg.Connection) -> int:
-    # The one waits for the next statement's end to report what it read; the other sees what was reported.
-    await app_connection.execute("select pg_stat_force_next_flush()")
-    await app_connection.execute("select")
-    read: int = await superuser_connection.fetchval(
+async def _rows_read_so_far(database: Database) -> int:
+    # What was read is reported at the end of the next statement, and seen by another session.
+    await database.app.execute("select pg_stat_force_next_flush()")
+    await database.app.execute("select")
+    read: int = await database.tamperer.fetchval(
         """
         select
             (select sum(t.seq_tup_read) from pg_stat_user_tables as t where t.schemaname = 'wallet')
