@@ -119,7 +119,3 @@ Exchange = Callable[[bytes], Awaitable[Response]]
 Condition = Callable[[], Awaitable[bool]]
 Release = Callable[[], Awaitable[None]]
 ReadLog = Callable[[], list[dict[str, Any]]]
-
-# Former names.
-Answer = Response
-Refused = ExpectProblem

@@ -195,9 +195,3 @@ def create_key(app_connection: asyncpg.Connection) -> CreateKey:
         return key
 
     return create
-
-
-@pytest.fixture
-def refused(expect_problem: ExpectProblem) -> ExpectProblem:
-    """The former name of expect_problem."""
-    return expect_problem

@@ -14,7 +14,7 @@ import pytest
 from service import errors
 from service.api import ROUTES
 
-from . import UNKNOWN, Response, Call, CreateKey, assert_problem
+from . import UNKNOWN, Call, CreateKey, Response, assert_problem
 
 # Problems of the admin page, of the command line, and of paths and methods that the document does not have.
 NOT_IN_DOCUMENT = {

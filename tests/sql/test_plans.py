@@ -50,10 +50,9 @@ async def test_plans_stay_good_while_tables_grow(own: Database, wallets: int) ->
     await _add_wallets(own, _WALLETS)
     await own.app.execute(
         """
-        select count(*) from wallet.apply_operations(
-            array_fill($1::uuid, array[$2::integer]), array_fill('DEPOSIT'::text, array[$2::integer]), array_fill(1, array[$2::integer]),
-            array(select gen_random_uuid()::text from generate_series(1, $2::integer))
-        )
+        select wallet.apply_operations(
+            array_agg($1::uuid), array_agg('DEPOSIT'::text), array_agg(1::bigint), array_agg(gen_random_uuid()::text)
+        ) from generate_series(1, $2::integer)
         """,
         *(wallet_id, _OPERATIONS),
     )
