@@ -21,6 +21,7 @@ from conftest import connect_directly, renamed
 
 from service import deploy
 from service.deploy import dbmate
+from service.deploy.replay import files
 
 ROOT = Path(__file__).parents[1]
 NEWEST = 4
@@ -62,7 +63,6 @@ async def old_url(
     with tarfile.open(fileobj=io.BytesIO(git("archive", old_commit, "db"))) as archive:
         archive.extractall(tmp_path, filter="data")
     db = tmp_path / "db"
-    paths = [*db.glob("functions/rules/*.sql"), *sorted(db.glob("views/*.sql")), *db.glob("functions/**/*.sql")]
     name = f"wallets_of_{old_commit}_{uuid4().hex}"
     await maintenance.execute(f"create database {name}")
     url = renamed(server_url, name)
@@ -70,8 +70,8 @@ async def old_url(
     try:
         await dbmate.run(url, connection, db / "migrations")
         await connection.execute("set role wallet_owner; set check_function_bodies = off")
-        for path in paths:
-            await connection.execute(path.read_text())
+        for file in files(db):
+            await connection.execute(file.path.read_text())
     finally:
         await connection.close()
     yield url

@@ -8,7 +8,9 @@ any more is dropped. What somebody else owns is never dropped: a deployment that
 import logging
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import asyncpg
@@ -106,7 +108,7 @@ _VIEW = """
 
 
 @dataclass(frozen=True)
-class _File:
+class File:
     """A file, and the object that it defines, which has the file's name."""
 
     path: Path
@@ -129,32 +131,43 @@ async def replay(connection: asyncpg.Connection, db: Path) -> None:
             # Functions may then call each other in whatever order their files come.
             "set local check_function_bodies = off"
         )
-        files = _files(db)
+        replayed = files(db)
         grants = await connection.fetch(_GRANTS)
-        await _drop_strays(connection, files)
+        await _drop_strays(connection, replayed)
         await connection.execute(f"revoke all on all routines in schema wallet from {_GRANTEES}")
-        await _replay(connection, files)
+        await _replay(connection, replayed)
         await connection.execute("revoke all on all routines in schema wallet from public")
-        await _restore(connection, grants, {file.name for file in files})
+        await _restore(connection, grants, {file.name for file in replayed})
         await connection.execute(
             "insert into wallet.deployments (source_digest, functions_digest) select $1, wallet._functions_digest()",
             source_digest(db),
         )
 
 
-def _files(db: Path) -> list[_File]:
+def files(db: Path) -> list[File]:
+    """The files in the order in which each finds what it needs."""
     functions = sorted(db.glob("functions/**/*.sql"))
     rules = [path for path in functions if path.is_relative_to(db / "functions" / "rules")]
     return [
-        *(_File(path, "routine") for path in rules),
-        *(_File(path, "view") for path in sorted(db.glob("views/**/*.sql"))),
-        *(_File(path, "routine") for path in functions if path not in rules),
+        *(File(path, "routine") for path in rules),
+        *(File(path, "view") for path in _by_dependency(sorted(db.glob("views/**/*.sql")))),
+        *(File(path, "routine") for path in functions if path not in rules),
     ]
 
 
-async def _drop_strays(connection: asyncpg.Connection, files: list[_File]) -> None:
+def _by_dependency(views: list[Path]) -> Iterator[Path]:
+    """Each view after those that it reads."""
+    texts = {path: re.sub("--.*", "", path.read_text()) for path in views}
+    reads = {
+        path: [other for other in views if other != path and re.search(rf"\bwallet\.{other.stem}\b", text)]
+        for path, text in texts.items()
+    }
+    return iter(TopologicalSorter(reads).static_order())
+
+
+async def _drop_strays(connection: asyncpg.Connection, replayed: list[File]) -> None:
     """Leaves at most one object of each file's name, and none of ours without a file."""
-    defined = {(file.kind, file.name) for file in files}
+    defined = {(file.kind, file.name) for file in replayed}
     objects = [(o["kind"], o["name"], o) for o in await connection.fetch(_OBJECTS, _OWNER)]
     for kind, name, found in objects:
         if (kind, name) in defined:
@@ -169,8 +182,8 @@ async def _drop_strays(connection: asyncpg.Connection, files: list[_File]) -> No
             await _drop(connection, found)
 
 
-async def _replay(connection: asyncpg.Connection, files: list[_File]) -> None:
-    pending = deque(files)
+async def _replay(connection: asyncpg.Connection, replayed: list[File]) -> None:
+    pending = deque(replayed)
     while pending:
         file = pending.popleft()
         try:
@@ -178,10 +191,10 @@ async def _replay(connection: asyncpg.Connection, files: list[_File]) -> None:
         except asyncpg.PostgresError as exc:
             reason = " ".join(str(exc).split())
             raise DeployError(f"cannot replay {file.path.name}: {reason}; nothing was replayed") from exc
-        pending.extend(other for other in files if other.name in dropped and other not in pending and other != file)
+        pending.extend(other for other in replayed if other.name in dropped and other not in pending and other != file)
 
 
-async def _replace(connection: asyncpg.Connection, file: _File) -> set[str]:
+async def _replace(connection: asyncpg.Connection, file: File) -> set[str]:
     """Executes a file, and returns the names of what had to be dropped for that."""
     text = file.path.read_text()
     olds = await _named(connection, file)
@@ -197,7 +210,7 @@ async def _replace(connection: asyncpg.Connection, file: _File) -> set[str]:
     return dropped
 
 
-async def _replace_in_place(connection: asyncpg.Connection, file: _File, text: str) -> bool:
+async def _replace_in_place(connection: asyncpg.Connection, file: File, text: str) -> bool:
     savepoint = connection.transaction()
     await savepoint.start()
     try:
@@ -213,14 +226,14 @@ async def _replace_in_place(connection: asyncpg.Connection, file: _File, text: s
     return True
 
 
-async def _named(connection: asyncpg.Connection, file: _File) -> list[asyncpg.Record]:
+async def _named(connection: asyncpg.Connection, file: File) -> list[asyncpg.Record]:
     objects: list[asyncpg.Record] = await connection.fetch(
         f"{_OBJECTS} where o.kind = $2 and o.name = $3", _OWNER, file.kind, file.name
     )
     return objects
 
 
-async def _is_unchanged(connection: asyncpg.Connection, file: _File, text: str) -> bool:
+async def _is_unchanged(connection: asyncpg.Connection, file: File, text: str) -> bool:
     """Whether a view is what its file says. To replace it takes a lock that every reader of the view waits for."""
     trial = f"_{file.name}_of_this_release"
     transaction = connection.transaction()
