@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -15,8 +16,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from service import superuser
 from service.admin.passwords import Passwords
 from service.embedded import EmbeddedPostgres
+from service.superuser import SuperuserError
 
 from . import PASSWORD
 from .conftest import Open
@@ -134,28 +137,34 @@ async def test_a_script_creates_admins_who_can_sign_in(run: Run, open_browser: O
 
 
 @pytest.mark.usefixtures("admin")
-async def test_a_script_learns_what_is_wrong(run: Run, owner_connection: asyncpg.Connection) -> None:
+async def test_wrong_input_of_a_script_is_explained(
+    app_connection: asyncpg.Connection, owner_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for username, password, text in (
-        ("ALICE", PASSWORD.encode(), "admin already exists: ALICE"),
-        ("a b", PASSWORD.encode(), "username must be 1 to 150 letters, digits and @ . + - _"),
-        ("", PASSWORD.encode(), "username must be 1 to 150 letters, digits and @ . + - _"),
-        ("\udcff", PASSWORD.encode(), "the username must be UTF-8"),
-        ("bob", b"", "This password is too short: it must have at least 10 characters."),
-        ("bob", b"password123", "This password is too easy to guess: "),
-        ("bob", b"\xff" * 20, "the password must be UTF-8"),
+        ("ALICE", PASSWORD, "admin already exists: ALICE"),
+        ("a b", PASSWORD, "username must be 1 to 150 letters, digits and @ . + - _"),
+        ("", PASSWORD, "username must be 1 to 150 letters, digits and @ . + - _"),
+        ("\udcff", PASSWORD, "the username must be UTF-8"),
+        ("bob", "short", "This password is too short: it must have at least 10 characters."),
+        ("bob", "password123", "This password is too easy to guess: "),
+        ("bob", "\udcff" * 20, "ADMIN_PASSWORD must be UTF-8"),
     ):
-        status, output, errors = await run("--username", username, given=password)
-        assert (status, output) == (1, "")
-        assert errors.startswith(f"wallets: {text}")
-        assert errors.count("\n") == 1
+        monkeypatch.setenv("ADMIN_PASSWORD", password)
+        with pytest.raises(SuperuserError, match=re.escape(text)):
+            await superuser.create(app_connection, username)
     assert await admins(owner_connection) == ["alice"]
     assert await owner_connection.fetchval("select count(*) from wallet.audit") == 1
 
 
-async def test_a_script_must_give_the_username(run: Run) -> None:
-    status, _, errors = await run(given=PASSWORD.encode())
-    assert (status, errors.count("\n")) == (1, 1)
-    assert "--username" in errors
+async def test_an_error_of_a_script_is_one_line(run: Run) -> None:
+    for arguments, given, text in (
+        ([], PASSWORD.encode(), "no terminal: give --username NAME"),
+        (["--username", "bob"], b"\xff" * 20, "the password must be UTF-8"),
+        (["--username", "bob"], b"", "This password is too short"),
+    ):
+        status, output, errors = await run(*arguments, given=given)
+        assert (status, output, errors.count("\n")) == (1, "", 1)
+        assert errors.startswith(f"wallets: {text}")
 
 
 async def test_an_unreachable_database_is_one_line(run: Run) -> None:
