@@ -58,10 +58,10 @@ class Database:
 
     async def rows(self, function: str, *arguments: object, **named: object) -> list[asyncpg.Record]:
         """The rows of a function: `await database.rows("list_operations", wallet_id, p_limit=3)`."""
-        places = [f"${index}" for index, _ in enumerate(arguments, 1)]
-        places += [f"{name} => ${index}" for index, name in enumerate(named, len(arguments) + 1)]
+        parameters = [f"${index}" for index, _ in enumerate(arguments, 1)]
+        parameters += [f"{name} => ${index}" for index, name in enumerate(named, len(arguments) + 1)]
         rows: list[asyncpg.Record] = await self.app.fetch(
-            f"select * from wallet.{function}({', '.join(places)})", *arguments, *named.values()
+            f"select * from wallet.{function}({', '.join(parameters)})", *arguments, *named.values()
         )
         return rows
 

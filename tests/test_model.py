@@ -300,7 +300,7 @@ def test_the_functions_return_what_the_model_does(opened: Database) -> None:
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=100,
+            max_examples=70,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

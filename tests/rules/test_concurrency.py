@@ -255,7 +255,7 @@ async def test_a_snapshot_that_is_too_old_must_retry(
     database: Database, two: list[asyncpg.Connection], way: str
 ) -> None:
     first, second = two
-    for isolation, has_to_wait in product(("repeatable_read", "serializable"), (True, False)):
+    for isolation, must_wait in product(("repeatable_read", "serializable"), (True, False)):
         wallet_id = await database.wallet(100)
         late = second.transaction(isolation=isolation)
         await late.start()
@@ -263,9 +263,9 @@ async def test_a_snapshot_that_is_too_old_must_retry(
         async with first.transaction():
             await act(first, wallet_id, Act("WITHDRAW", 60, "key"), way)
             call: Awaitable[Result] = act(second, wallet_id, Act("WITHDRAW", 60, "key"), way)
-            if has_to_wait:
+            if must_wait:
                 call = await waiting(database, second, call)
-        assert (await call).code == "40001", (isolation, has_to_wait)
+        assert (await call).code == "40001", (isolation, must_wait)
         await late.rollback()
         assert await summary(database, wallet_id) == (40, 2, "ACTIVE")
         async with second.transaction(isolation=isolation):

@@ -88,7 +88,7 @@ class Side:
         ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(history=HISTORIES)
 async def test_a_batch_is_its_items_one_by_one(
     database: Database, history: list[tuple[list[tuple[int, str]], list[Step]]]

@@ -157,7 +157,7 @@ async def test_wallets_of_one_moment_and_name_are_in_order_of_ids(own: Database)
     created = [await own.row("create_wallet", "one") for _ in range(7)]
     await own.tamperer.execute("update wallet.wallets set created_at = $1, updated_at = $1", created[0]["created_at"])
     ascending = sorted(wallet["id"] for wallet in created)
-    # An index would give the order without being asked.
+    # An index gives the order even where none is required.
     for setting in ("on", "off"):
         await own.app.execute(f"set enable_indexscan = {setting}; set enable_bitmapscan = {setting}")
         assert [wallet["id"] for wallet in await list_pages(own, 2)] == ascending[::-1]
