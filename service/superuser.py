@@ -25,7 +25,7 @@ class SuperuserError(Exception):
 async def create(connection: asyncpg.Connection, username: str | None) -> str:
     """Creates an admin and returns the username.
 
-    The password is ADMIN_PASSWORD, or a line of standard input. At a terminal, what is missing is asked for. Raises
+    The password is ADMIN_PASSWORD, or a line of standard input. A terminal is asked for what is missing. Raises
     SuperuserError.
     """
     try:

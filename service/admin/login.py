@@ -33,7 +33,7 @@ async def login_form(request: web.Request) -> web.Response:
 
 
 async def login(request: web.Request) -> web.Response:
-    """Signs in, and leads to the page that was asked for."""
+    """Signs in, and leads to the requested page."""
     form = request[FORM]
     username, target = form.get("username", ""), form.get("next", "")
     status = await _prove(request, username, form.get("password", ""))

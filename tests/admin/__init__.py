@@ -45,7 +45,7 @@ class Page(NamedTuple):
 
 
 class Browser:
-    """What keeps cookies, fills in forms, and follows a redirect only when told to."""
+    """Keeps cookies and fills in forms; does not follow redirects."""
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self.client = client
