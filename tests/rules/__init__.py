@@ -58,6 +58,12 @@ class Item(NamedTuple):
     amount: int | None
     key: str | None
 
+    @property
+    def id(self) -> UUID:
+        assert self.wallet_id is not None
+        assert self.key is not None
+        return id_of(self.wallet_id, self.key)
+
 
 class Outcome(NamedTuple):
     """What became of it; code is the SQLSTATE of the rule that it broke."""
@@ -104,42 +110,35 @@ class Entrance:
 
 def check_applied(before: State, after: State, item: Item, outcome: Outcome) -> None:
     """One line is added to the ledger, and nothing of the wallet changes but balance, seq and time."""
-    assert item.amount is not None
-    assert item.wallet_id is not None
     (wallet,), operation = before.wallets, after.operations[-1]
-    key = operation["idempotency_key"]
-    assert item.key in {None, key}
+    assert item.key in {None, operation["idempotency_key"]}
+    item = item._replace(key=operation["idempotency_key"])
+    change = (item.amount or 0) if item.operation_type == "DEPOSIT" else -(item.amount or 0)
+    assert (outcome.operation_id, outcome.new_balance) == (item.id, wallet["balance"] + change)
     assert dict(operation) == {
         **operation,
         "wallet_id": item.wallet_id,
         "seq": wallet["last_seq"] + 1,
-        "id": outcome.operation_id,
+        "id": item.id,
         "amount": item.amount,
-        "balance_after": wallet["balance"] + (item.amount if item.operation_type == "DEPOSIT" else -item.amount),
+        "balance_after": outcome.new_balance,
         "operation_type": item.operation_type,
     }
-    assert (outcome.operation_id, outcome.new_balance) == (id_of(item.wallet_id, key), operation["balance_after"])
-    assert operation["created_at"] >= wallet["updated_at"]
-    changed = {
-        **wallet,
-        "balance": operation["balance_after"],
-        "last_seq": operation["seq"],
-        "updated_at": operation["created_at"],
-    }
+    time = operation["created_at"]
+    assert time >= wallet["updated_at"]
+    changed = {**wallet, "balance": outcome.new_balance, "last_seq": operation["seq"], "updated_at": time}
     assert (dict(after.wallets[0]), after.operations[:-1]) == (changed, before.operations)
     assert (after.rejections, after.others) == (before.rejections, before.others)
 
 
 def check_remembered(before: State, after: State, item: Item, outcome: Outcome) -> None:
     """The rejection is remembered with its reason, and nothing else changes."""
-    assert item.wallet_id is not None
     rejection = after.rejections[-1]
-    key = rejection["idempotency_key"]
-    assert item.key in {None, key}
+    assert item.key in {None, rejection["idempotency_key"]}
     assert dict(rejection) == {
         **rejection,
         "wallet_id": item.wallet_id,
-        "id": id_of(item.wallet_id, key),
+        "id": item._replace(key=rejection["idempotency_key"]).id,
         "amount": item.amount,
         "balance": before.wallets[0]["balance"],
         "operation_type": item.operation_type,

@@ -71,6 +71,14 @@ def two(callers: list[asyncpg.Connection]) -> list[asyncpg.Connection]:
     return callers[:2]
 
 
+async def batch(connection: asyncpg.Connection, key: str, *wallet_ids: UUID) -> list[str | None]:
+    """Applies deposits of 1; returns their error codes."""
+    count = len(wallet_ids)
+    arrays = [wallet_ids, ["DEPOSIT"] * count, [1] * count, [key] * count]
+    rows = await connection.fetch("select * from wallet.apply_operations($1, $2, $3, $4)", *arrays)
+    return [row["error_code"] for row in rows]
+
+
 async def waiting(database: Database, connection: asyncpg.Connection, call: Awaitable[Any]) -> "asyncio.Task[Any]":
     """Starts a call on a connection; returns its task when another transaction is seen to block it."""
     task = asyncio.ensure_future(call)
@@ -237,13 +245,11 @@ async def test_of_two_wallets_with_one_id_one_is_created(database: Database, two
 async def test_a_wallet_created_during_the_wait_is_not_found(database: Database, two: list[asyncpg.Connection]) -> None:
     held, late = sorted([uuid4(), uuid4()])
     await database.wallet(wallet_id=held)
-    arrays = [[held, late], ["DEPOSIT"] * 2, [1] * 2, ["a"] * 2]
-    call = two[1].fetch("select * from wallet.apply_operations($1, $2, $3, $4)", *arrays)
     async with two[0].transaction():
         await act(two[0], held, Act("DEPOSIT", 1))
-        task = await waiting(database, two[1], call)
+        task = await waiting(database, two[1], batch(two[1], "a", held, late))
         await database.wallet(5, wallet_id=late)
-    assert [row["error_code"] for row in await task] == [None, "WA001"]
+    assert await task == [None, "WA001"]
     assert [(row["balance"], row["last_seq"]) for row in (await database.state(held, late)).wallets] == [(2, 2), (5, 1)]
 
 
@@ -280,16 +286,12 @@ async def test_batches_lock_wallets_in_the_order_of_ids(database: Database, two:
     first, second, third = sorted(uuid4() for _ in range(3))
     for wallet_id in (third, first, second):
         await database.wallet(wallet_id=wallet_id)
-    arrays = [[third, second, first], ["DEPOSIT"] * 3, [1] * 3, ["key"] * 3]
     async with two[0].transaction():
         await act(two[0], second, Act("DEPOSIT", 1))
-        call = two[1].fetch("select * from wallet.apply_operations($1, $2, $3, $4)", *arrays)
-        task = await waiting(database, two[1], call)
-        free = await database.owner.fetch(
-            "select id from wallet.wallets where id = any($1) order by id for no key update skip locked", arrays[0]
-        )
-    assert [row["id"] for row in free] == [third]
-    assert [row["error_code"] for row in await task] == [None] * 3
+        task = await waiting(database, two[1], batch(two[1], "key", third, second, first))
+        free = "select id from wallet.wallets where id = any($1) for no key update skip locked"
+        assert await database.owner.fetch(free, [first, second, third]) == [(third,)]
+    assert await task == [None] * 3
 
 
 async def test_batches_in_opposite_orders_do_not_deadlock(
@@ -302,10 +304,8 @@ async def test_batches_in_opposite_orders_do_not_deadlock(
     async with callers[0].transaction():
         await act(callers[0], wallets[0], Act("DEPOSIT", 1))
         for caller, key, order in ((callers[1], "a", wallets), (callers[2], "b", wallets[::-1])):
-            arrays = [order, ["DEPOSIT"] * 3, [1] * 3, [key] * 3]
-            call = caller.fetch("select * from wallet.apply_operations($1, $2, $3, $4)", *arrays)
-            tasks.append(await waiting(database, caller, call))
-    assert [[row["error_code"] for row in await task] for task in tasks] == [[None] * 3] * 2
+            tasks.append(await waiting(database, caller, batch(caller, key, *order)))
+    assert [await task for task in tasks] == [[None] * 3] * 2
 
 
 async def test_transactions_in_opposite_orders_lose_nothing(database: Database, two: list[asyncpg.Connection]) -> None:

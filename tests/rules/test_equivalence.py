@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger import MAX, Database, id_of
+from ledger import MAX, Database
 
 from . import Item
 
@@ -69,7 +69,7 @@ class Side:
     def shared(self, step: Step, row: asyncpg.Record) -> dict[str, Any]:
         """A row with nothing in it that differs between the sides."""
         wallet_id = self.wallets[step.wallet]
-        assert row["operation_id"] is None or (wallet_id and row["operation_id"] == id_of(wallet_id, step.key))
+        assert row["operation_id"] in {None, wallet_id and self.item(step).id}
         detail = row["detail"] and row["detail"].replace(str(wallet_id), "the wallet")
         has_time = row["created_at"] is not None
         return {**row, "position": 0, "operation_id": None, "created_at": has_time, "detail": detail}
