@@ -195,6 +195,23 @@ async def test_a_rejection_leaves_its_neighbours_alone(database: Database) -> No
     )
 
 
+async def test_an_error_of_the_database_is_raised_at_once(own_database_url: str) -> None:
+    async with Database.connect(own_database_url) as own:
+        wallet_id = await own.wallet()
+        await own.tamperer.execute(
+            """
+            create sequence attempts;
+            create function fail_once() returns trigger language plpgsql security definer as $$
+                begin if nextval('public.attempts') = 1 then raise 'unforeseen'; end if; return new; end
+            $$;
+            create trigger fail_once before insert on wallet.operations for each row execute function fail_once();
+            """
+        )
+        request = ("apply_operations", [wallet_id], ["DEPOSIT"], [1], ["key"])
+        assert await own.raises("P0001", *request) == "unforeseen"
+        assert (await own.row(*request))["status"] == "SUCCESS"
+
+
 # Keys
 
 
