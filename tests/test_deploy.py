@@ -1,4 +1,4 @@
-"""Deploying to the database: repeatable, safe at once and under load, and it mends what was altered by hand."""
+"""Deploying to a database: repeatable, concurrent, under load, and whatever has changed since the last release."""
 
 import asyncio
 import shutil
@@ -11,6 +11,7 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 import pytest
+from catalogue import catalogue
 from conftest import connect_directly, renamed
 
 from service import deploy
@@ -18,26 +19,21 @@ from service.database.connection import ConnectError, check, connect
 from service.deploy.drift import DB
 from service.embedded import EmbeddedError, EmbeddedPostgres
 
-ALTERATIONS = {
-    "an altered body": "create or replace function wallet.get_balance(p_wallet_id uuid) returns bigint"
+ALTERATIONS = (
+    "create or replace function wallet.get_balance(p_wallet_id uuid) returns bigint language sql return 1",
+    "alter function wallet.get_balance(uuid) reset search_path",
+    "drop function wallet.get_balance(uuid)",
+    "revoke execute on function wallet.get_balance(uuid) from wallet_app",
+    "grant execute on function wallet.get_balance(uuid) to public",
+    "create function wallet.get_balance(p_wallet_id uuid, p_more integer default 0) returns bigint"
     " language sql return 1",
-    "an altered setting": "alter function wallet.get_balance(uuid) reset search_path",
-    "a lost function": "drop function wallet.get_balance(uuid)",
-    "a lost grant": "revoke execute on function wallet.get_balance(uuid) from wallet_app",
-    "a grant to everybody": "grant execute on function wallet.get_balance(uuid) to public",
-    "an overload": "create function wallet.get_balance(p_wallet_id uuid, p_more integer default 0) returns bigint"
-    " language sql return 1",
-}
-as_alterations = pytest.mark.parametrize("alteration", ALTERATIONS.values(), ids=ALTERATIONS.keys())
-
-
-async def functions(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-    """All functions as the database has them, with their owners and grants."""
-    rows: list[asyncpg.Record] = await connection.fetch(
-        "select oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text"
-        " from pg_proc where pronamespace = 'wallet'::regnamespace order by 1"
-    )
-    return rows
+    "create function wallet.of_no_file() returns integer language sql return 1",
+    "create view wallet.of_no_file as select 1 as one",
+    "create or replace view wallet.currency_totals as select 'EUR' as currency, 2::smallint as decimals,"
+    " 0::bigint as wallets, 0::numeric as balance",
+    "revoke select on wallet.wallet_details from wallet_reader",
+    "grant select on wallet.wallet_details to wallet_app",
+)
 
 
 async def deployments(connection: asyncpg.Connection) -> list[asyncpg.Record]:
@@ -58,43 +54,33 @@ async def new_database_url(server_url: str, maintenance: asyncpg.Connection) -> 
 
 
 async def test_migrating_again_changes_nothing(database_url: str, owner_connection: asyncpg.Connection) -> None:
-    before = await functions(owner_connection), await deployments(owner_connection)
+    before = await catalogue(database_url), await deployments(owner_connection)
     await deploy.migrate(database_url)
-    assert (await functions(owner_connection), await deployments(owner_connection)) == before
+    assert (await catalogue(database_url), await deployments(owner_connection)) == before
 
 
 async def test_replaying_the_same_files_changes_no_function(
     database_url: str, owner_connection: asyncpg.Connection
 ) -> None:
-    before = await functions(owner_connection), await deployments(owner_connection)
+    before = await catalogue(database_url), await deployments(owner_connection)
     await owner_connection.execute("delete from wallet.deployments")
     await deploy.migrate(database_url)
-    after = await functions(owner_connection), await deployments(owner_connection)
+    after = await catalogue(database_url), await deployments(owner_connection)
     assert after[0] == before[0]
     assert after[1][0]["functions_digest"] == before[1][0]["functions_digest"]
 
 
-async def test_two_that_migrate_a_new_database_at_once_both_succeed(new_database_url: str) -> None:
-    await asyncio.gather(deploy.migrate(new_database_url), deploy.migrate(new_database_url))
-    connection = await connect(new_database_url)
-    try:
-        assert await deploy.drift(connection) is None
-    finally:
-        await connection.close()
-
-
-async def test_of_two_that_migrate_at_once_one_deploys(new_database_url: str) -> None:
+async def test_of_two_deployments_at_once_one_does_the_work(new_database_url: str) -> None:
     await asyncio.gather(deploy.migrate(new_database_url), deploy.migrate(new_database_url))
     connection = await asyncpg.connect(new_database_url)
     try:
+        assert await deploy.drift(connection) is None
         assert len(await deployments(connection)) == 1
     finally:
         await connection.close()
 
 
-async def test_a_database_of_an_awkward_name_is_made_and_migrated(
-    server_url: str, maintenance: asyncpg.Connection
-) -> None:
+async def test_a_database_of_an_awkward_name_is_created(server_url: str, maintenance: asyncpg.Connection) -> None:
     name = f'Wallets-{uuid4().hex} "of" a\'b'
     url = renamed(server_url, name.replace(" ", "%20").replace('"', "%22"))
     try:
@@ -114,10 +100,10 @@ async def test_replays_under_load_lose_no_operation_and_fail_none(
     applied = [0] * len(callers)
     is_over = asyncio.Event()
 
-    async def deposit(place: int) -> None:
+    async def deposit(index: int) -> None:
         while not is_over.is_set():
-            await callers[place].execute("select wallet.apply_operation($1, 'DEPOSIT', 1)", wallet_id)
-            applied[place] += 1
+            await callers[index].execute("select wallet.apply_operation($1, 'DEPOSIT', 1)", wallet_id)
+            applied[index] += 1
 
     async def goes_on() -> None:
         """Returns once every caller has applied a further operation; raises if one has failed."""
@@ -129,11 +115,11 @@ async def test_replays_under_load_lose_no_operation_and_fail_none(
                         load.result()
                 await asyncio.sleep(0.001)
 
-    loads = [asyncio.create_task(deposit(place)) for place, _ in enumerate(callers)]
+    loads = [asyncio.create_task(deposit(index)) for index, _ in enumerate(callers)]
     try:
         for cost in range(101, 106):
             await goes_on()
-            # Something to mend, or nothing would be replayed.
+            # Without drift nothing would be replayed.
             await owner_connection.execute(
                 f"alter function wallet.apply_operation(uuid, text, bigint, text) cost {cost}"
             )
@@ -151,7 +137,7 @@ async def test_replays_under_load_lose_no_operation_and_fail_none(
             await caller.close()
 
 
-async def test_a_replay_does_not_wait_for_a_transaction_that_holds_a_wallet(
+async def test_a_replay_does_not_wait_for_a_locked_wallet(
     database_url: str, owner_connection: asyncpg.Connection, app_connection: asyncpg.Connection
 ) -> None:
     wallet_id = await app_connection.fetchval("select id from wallet.create_wallet()")
@@ -166,35 +152,30 @@ async def test_a_replay_does_not_wait_for_a_transaction_that_holds_a_wallet(
 # What was altered by hand
 
 
-@as_alterations
-async def test_it_tells_that_functions_were_altered(owner_connection: asyncpg.Connection, alteration: str) -> None:
-    await owner_connection.execute(alteration)
-    drift = await deploy.drift(owner_connection)
-    assert drift is not None
-    assert "functions were altered" in drift
-
-
-@as_alterations
-async def test_it_mends_what_was_altered(
-    database_url: str, owner_connection: asyncpg.Connection, alteration: str
-) -> None:
-    before = await functions(owner_connection)
-    await owner_connection.execute(alteration)
-    await deploy.migrate(database_url)
-    assert await functions(owner_connection) == before
-
-
-async def test_it_takes_back_a_function_that_went_to_another_owner(
+async def test_an_alteration_is_drift_until_the_next_deployment(
     database_url: str, owner_connection: asyncpg.Connection
 ) -> None:
-    before = await functions(owner_connection)
+    before = await catalogue(database_url)
+    for alteration in ALTERATIONS:
+        await owner_connection.execute(alteration)
+        drift = await deploy.drift(owner_connection)
+        assert drift is not None, alteration
+        assert "were altered" in drift
+        await deploy.migrate(database_url)
+        assert await catalogue(database_url) == before, alteration
+
+
+async def test_a_function_that_went_to_another_owner_is_ours_again(
+    database_url: str, owner_connection: asyncpg.Connection
+) -> None:
+    before = await catalogue(database_url)
     superuser = await asyncpg.connect(database_url)
     try:
         await superuser.execute("alter function wallet.get_balance(uuid) owner to current_user")
     finally:
         await superuser.close()
     await deploy.migrate(database_url)
-    assert await functions(owner_connection) == before
+    assert await catalogue(database_url) == before
 
 
 async def test_a_function_of_another_owner_stays(database_url: str) -> None:
@@ -207,33 +188,32 @@ async def test_a_function_of_another_owner_stays(database_url: str) -> None:
         await superuser.close()
 
 
-@as_alterations
-async def test_the_service_is_not_ready_until_it_is_mended(
-    database_url: str, owner_connection: asyncpg.Connection, client: aiohttp.ClientSession, alteration: str
+async def test_the_service_is_not_ready_until_drift_is_migrated_away(
+    database_url: str, owner_connection: asyncpg.Connection, client: aiohttp.ClientSession
 ) -> None:
-    await owner_connection.execute(alteration)
-    async with client.get("/health/ready") as answer:
-        assert answer.status == 503
-        assert deploy.MIGRATE_COMMAND in (await answer.json())["detail"]
+    await owner_connection.execute(ALTERATIONS[0])
+    async with client.get("/health/ready") as response:
+        assert response.status == 503
+        assert deploy.MIGRATE_COMMAND in (await response.json())["detail"]
     await deploy.migrate(database_url)
-    async with client.get("/health/ready") as answer:
-        assert answer.status == 200
+    async with client.get("/health/ready") as response:
+        assert response.status == 200
 
 
-async def test_the_functions_of_another_release_are_told(app_connection: asyncpg.Connection, tmp_path: Path) -> None:
+async def test_the_functions_of_another_release_are_drift(app_connection: asyncpg.Connection, tmp_path: Path) -> None:
     later = tmp_path / "db"
     shutil.copytree(DB, later)
     (later / "migrations" / "20991231000000_later.sql").write_text("-- migrate:up\n")
     assert await deploy.drift(app_connection, later) == "the database has the functions of another release"
 
 
-async def test_a_file_that_does_not_compile_leaves_the_database_as_it_was(
+async def test_a_file_that_does_not_compile_changes_nothing(
     database_url: str,
     owner_connection: asyncpg.Connection,
     app_connection: asyncpg.Connection,
     tmp_path: Path,
 ) -> None:
-    before = await functions(owner_connection), await deployments(owner_connection)
+    before = await catalogue(database_url), await deployments(owner_connection)
     broken = tmp_path / "db"
     shutil.copytree(DB, broken)
     (broken / "functions" / "verification" / "verify_wallet.sql").write_text(
@@ -241,14 +221,164 @@ async def test_a_file_that_does_not_compile_leaves_the_database_as_it_was(
     )
     with pytest.raises(deploy.DeployError, match=r"verify_wallet\.sql"):
         await deploy.migrate(database_url, broken)
-    assert (await functions(owner_connection), await deployments(owner_connection)) == before
+    assert (await catalogue(database_url), await deployments(owner_connection)) == before
     assert await app_connection.fetchval("select is_intact from wallet.get_deployment()")
 
 
-# What is refused, with what to do about it
+# What cannot be replaced
 
 
-async def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """A copy of db/, for a test to make the next release of."""
+    return Path(shutil.copytree(DB, tmp_path / "db"))
+
+
+VIEW, BALANCE = "views/wallet_details.sql", "functions/wallets/get_balance.sql"
+# A file, and what becomes of a text in it.
+CHANGES = {
+    "a view's columns": (VIEW, "    w.last_seq,\n", ""),
+    "arguments": (BALANCE, "uuid)", "uuid, integer)"),
+    "an argument's name": (BALANCE, "p_wallet_id", "p_wallet"),
+    "a result": (BALANCE, "returns bigint", "returns numeric"),
+}
+
+
+def change(db: Path, what: str) -> None:
+    name, old, new = CHANGES[what]
+    text = (DB / name).read_text()
+    assert old in text
+    (db / name).write_text(text.replace(old, new))
+
+
+async def test_any_change_of_a_signature_can_be_deployed(database_url: str, db: Path) -> None:
+    before = await catalogue(database_url)
+    for what, (name, _, _) in CHANGES.items():
+        change(db, what)
+        await deploy.migrate(database_url, db)
+        assert await catalogue(database_url) != before, what
+        shutil.copy(DB / name, db / name)
+        await deploy.migrate(database_url)
+        assert await catalogue(database_url) == before, what
+
+
+async def test_grants_to_other_roles_survive(
+    database_url: str, maintenance: asyncpg.Connection, owner_connection: asyncpg.Connection, db: Path
+) -> None:
+    analyst = f"analyst_{uuid4().hex}"
+    await maintenance.execute(f"create role {analyst}")
+    try:
+        await owner_connection.execute(f"grant select on wallet.wallet_details to {analyst}")
+        await owner_connection.execute(f"grant execute on function wallet.list_wallets to {analyst}")
+        change(db, "a view's columns")
+        await deploy.migrate(database_url, db)
+        assert await owner_connection.fetchval(
+            "select has_table_privilege($1, 'wallet.wallet_details', 'select')"
+            " and has_function_privilege($1, 'wallet.list_wallets'::regproc, 'execute')",
+            analyst,
+        )
+    finally:
+        await owner_connection.execute(f"set role none; drop owned by {analyst}; drop role {analyst}")
+
+
+@pytest.mark.parametrize(
+    ("create", "name"),
+    [
+        ("create view public.report as select last_seq from wallet.wallet_details", "view public.report"),
+        ("create table public.copies (wallet wallet.wallet_details)", "column wallet of table public.copies"),
+        ("create view wallet.report as select id from wallet.wallet_details", "view wallet.report"),
+    ],
+)
+async def test_it_drops_nothing_of_anybody_else(database_url: str, db: Path, create: str, name: str) -> None:
+    superuser = await asyncpg.connect(database_url)
+    try:
+        await superuser.execute(create)
+        before = await catalogue(database_url)
+        change(db, "a view's columns")
+        with pytest.raises(deploy.DeployError) as error:
+            await deploy.migrate(database_url, db)
+        assert str(error.value).startswith(f"{name} depends on view wallet.wallet_details")
+        assert "\n" not in str(error.value)
+        assert await catalogue(database_url) == before
+    finally:
+        await superuser.close()
+
+
+async def test_a_view_that_stays_the_same_is_not_waited_for(
+    database_url: str, owner_connection: asyncpg.Connection, db: Path
+) -> None:
+    change(db, "a result")
+    async with owner_connection.transaction():
+        await owner_connection.execute("lock table wallet.wallet_details in access share mode")
+        await deploy.migrate(database_url, db)
+
+
+async def test_a_view_in_use_is_not_waited_for_without_end(
+    database_url: str, owner_connection: asyncpg.Connection, db: Path
+) -> None:
+    change(db, "a view's columns")
+    async with owner_connection.transaction():
+        await owner_connection.execute("lock table wallet.wallet_details in access share mode")
+        with pytest.raises(deploy.DeployError, match=r"wallet_details\.sql: .*lock timeout"):
+            await deploy.migrate(database_url, db)
+    await deploy.migrate(database_url, db)
+
+
+# What a stranger has put into public
+
+PLANTED = (
+    "format(text, text)",
+    "format(text, name)",
+    "format(text, text, name)",
+    "format(text, text, text)",
+    "format(text, anyelement)",
+    "concat(text, text)",
+    "quote_ident(name)",
+    "array_to_string(text[], varchar)",
+)
+
+
+async def test_no_function_of_a_stranger_is_executed(new_database_url: str, maintenance: asyncpg.Connection) -> None:
+    name = urlsplit(new_database_url).path[1:]
+    await maintenance.execute(f"create database {name}")
+    superuser = await asyncpg.connect(new_database_url)
+    try:
+        for signature in PLANTED:
+            await superuser.execute(
+                f"create function public.{signature} returns text language plpgsql as $$ begin raise 'planted'; end $$"
+            )
+        await deploy.migrate(new_database_url)
+        await superuser.execute("delete from wallet.deployments")
+        await deploy.migrate(new_database_url)
+        assert await deploy.is_current(new_database_url)
+    finally:
+        await superuser.close()
+
+
+async def test_no_trigger_of_a_stranger_is_executed(new_database_url: str, maintenance: asyncpg.Connection) -> None:
+    name, stranger = urlsplit(new_database_url).path[1:], f"stranger_{uuid4().hex}"
+    await maintenance.execute(f"create database {name}")
+    await maintenance.execute(f"create role {stranger}")
+    superuser = await asyncpg.connect(new_database_url)
+    try:
+        await superuser.execute(f"grant create on schema public to {stranger}; set role {stranger}")
+        await superuser.execute(
+            "create table public.schema_migrations (version varchar primary key);"
+            "create function public.planted() returns trigger language plpgsql as $$ begin raise 'planted'; end $$;"
+            "create trigger planted before insert on public.schema_migrations execute function public.planted()"
+        )
+        with pytest.raises(deploy.DeployError, match=f"belongs to {stranger}, who may not deploy"):
+            await deploy.migrate(new_database_url)
+    finally:
+        await superuser.close()
+        await maintenance.execute(f"drop database {name} with (force)")
+        await maintenance.execute(f"drop role {stranger}")
+
+
+# What cannot be served, and what to do about it
+
+
+async def test_an_unmigrated_database_is_rejected_with_the_command(
     new_database_url: str, maintenance: asyncpg.Connection
 ) -> None:
     await maintenance.execute(f"create database {urlsplit(new_database_url).path[1:]}")
@@ -256,12 +386,12 @@ async def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_ru
         await check(new_database_url)
 
 
-async def test_a_database_that_there_is_not_is_refused_by_its_name(new_database_url: str) -> None:
+async def test_a_missing_database_is_named(new_database_url: str) -> None:
     with pytest.raises(ConnectError, match=urlsplit(new_database_url).path[1:]):
         await check(new_database_url)
 
 
-async def test_a_database_that_there_is_not_is_not_current(new_database_url: str) -> None:
+async def test_a_missing_database_is_not_current(new_database_url: str) -> None:
     assert not await deploy.is_current(new_database_url)
 
 
@@ -304,7 +434,7 @@ def url_of(server: EmbeddedPostgres, user: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}@"))
 
 
-async def test_a_user_who_may_create_roles_and_databases_needs_no_administrator(
+async def test_createrole_and_createdb_are_enough_to_deploy(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     await administrator.execute("create role deployer login createrole createdb")
@@ -314,7 +444,7 @@ async def test_a_user_who_may_create_roles_and_databases_needs_no_administrator(
     assert await deploy.is_current(url)
 
 
-async def test_the_user_who_migrated_serves_with_the_rights_of_the_application_alone(
+async def test_the_deploying_user_serves_with_few_rights(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     await administrator.execute("create role deployer login createrole createdb")
@@ -331,20 +461,20 @@ async def test_the_user_who_migrated_serves_with_the_rights_of_the_application_a
         await connection.close()
 
 
-async def test_a_user_who_may_not_create_roles_is_told_what_an_administrator_has_to_run(
+async def test_who_may_not_create_roles_learns_what_to_have_run(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     await administrator.execute("create role deployer login createdb")
     url = url_of(bare_server, "deployer")
-    with pytest.raises(deploy.DeployError) as refusal:
+    with pytest.raises(deploy.DeployError) as error:
         await deploy.migrate(url)
-    _, _, advice = str(refusal.value).partition("an administrator can: ")
+    _, _, advice = str(error.value).partition("an administrator can: ")
     await administrator.execute(advice.rpartition(";")[0])
     await deploy.migrate(url)
     await check(url)
 
 
-async def test_a_user_who_may_not_grant_the_roles_is_told_what_an_administrator_has_to_run(
+async def test_who_may_not_grant_the_roles_learns_what_to_have_run(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     for role in ("wallet_owner", "wallet_app", "wallet_reader"):
@@ -355,7 +485,7 @@ async def test_a_user_who_may_not_grant_the_roles_is_told_what_an_administrator_
         await deploy.migrate(url)
 
 
-async def test_a_user_with_no_right_to_the_application_is_refused(
+async def test_a_user_outside_the_application_role_cannot_serve(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     await administrator.execute("create role deployer login createrole createdb")
@@ -374,7 +504,7 @@ async def test_a_user_of_the_application_role_can_serve(
     await check(url_of(bare_server, "server"))
 
 
-async def test_two_databases_of_a_bare_server_can_be_migrated_at_once(
+async def test_two_databases_of_a_bare_server_migrate_at_once(
     bare_server: EmbeddedPostgres, administrator: asyncpg.Connection
 ) -> None:
     urls = [renamed(bare_server.url, name) for name in ("wallets_one", "wallets_two")]

@@ -2,12 +2,13 @@
 
 Each object is replaced where it is, if PostgreSQL can do that. One that it cannot replace, because columns, argument
 names or a result have changed, is dropped and created again with all of ours that depends on it. What no file defines
-any more is dropped. What somebody else owns is never dropped: a deployment that would need it fails.
+any more is dropped. What somebody else owns is never dropped: a deployment that would need it fails. Grants to other
+roles survive, except those on single columns of a view.
 """
 
 import logging
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _OWNER = "wallet_owner"
 _GRANTEES = "public, wallet_app, wallet_reader"
-# Whoever reads a view while we wait to replace it waits behind us.
+# While we wait for the lock on a view, its readers wait behind us.
 _LOCK_TIMEOUT = "3s"
 
 _OBJECTS = """
@@ -168,16 +169,16 @@ def _by_dependency(views: list[Path]) -> Iterator[Path]:
 async def _drop_strays(connection: asyncpg.Connection, replayed: list[File]) -> None:
     """Leaves at most one object of each file's name, and none of ours without a file."""
     defined = {(file.kind, file.name) for file in replayed}
-    objects = [(o["kind"], o["name"], o) for o in await connection.fetch(_OBJECTS, _OWNER)]
-    for kind, name, found in objects:
-        if (kind, name) in defined:
-            # Overloads make calls ambiguous, and what is another's cannot be replaced.
-            is_stray = not found["is_ours"] or [(k, n) for k, n, _ in objects].count((kind, name)) > 1
+    objects = await connection.fetch(_OBJECTS, _OWNER)
+    overloads = Counter((found["kind"], found["name"]) for found in objects)
+    for found in objects:
+        name = found["kind"], found["name"]
+        if name in defined:
+            # Overloads make calls ambiguous, and what another role owns cannot be replaced.
+            is_stray = overloads[name] > 1 or not found["is_ours"]
         else:
-            # The functions of triggers come with their tables: migrations create them.
-            is_stray = (
-                found["is_ours"] and not found["is_trigger"] and (kind != "view" or "view" in {k for k, _ in defined})
-            )
+            # Migrations create the functions of triggers, with the tables.
+            is_stray = found["is_ours"] and not found["is_trigger"]
         if is_stray:
             await _drop(connection, found)
 
@@ -256,7 +257,7 @@ async def _drop(connection: asyncpg.Connection, dropped: asyncpg.Record) -> set[
         if not ours or not ours[0]["is_ours"]:
             description = dependent["description"]
             raise DeployError(
-                f"cannot replace {dropped['kind']} {dropped['identity']}: {description} depends on it; "
+                f"{description} depends on {dropped['kind']} {dropped['identity']}, which this release changes; "
                 f"drop {description}, run {MIGRATE_COMMAND}, and create it again"
             )
         names |= await _drop(connection, ours[0])

@@ -29,7 +29,8 @@ async def test_the_latest_of_all_wallets_come_first(own: Database) -> None:
         stored = await own.owner.fetch(f"select * from {details} order by created_at desc")
         rows = await own.rows(f"list_latest_{which}", 1001)
         assert len(rows) == 6
-        assert [dict(row) for row in rows] == [{**row, **one} for row, one in zip(rows, stored, strict=True)]
+        for row, one in zip(rows, stored, strict=True):
+            assert dict(row).items() <= {**row, **one}.items()
 
     # However many blocks at the end of the table are empty.
     await insert(own, wallets[0], "generate_series(10, 20000)", "now()", "i")

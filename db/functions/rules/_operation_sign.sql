@@ -8,3 +8,6 @@ as $$
 $$;
 
 comment on function wallet._operation_sign(text) is '1 for a DEPOSIT, -1 for a WITHDRAW, null for an unknown type.';
+
+-- operation_details calls it: a view's functions run with the rights of its reader.
+grant execute on function wallet._operation_sign(text) to wallet_reader;
