@@ -179,6 +179,7 @@ async def pages(database: Database, *, p_is_backward: bool | None = None, **argu
         while page:
             new = [row["id"] for row in page]
             ids = new + ids if is_backward else ids + new
+            assert len(ids) < 100
             position = new[0] if is_backward else new[-1]
             page = await database.rows("list_audit", p_is_backward=is_backward, p_from_id=position, **arguments)
         found[is_backward] = ids

@@ -45,6 +45,7 @@ async def test_operations_are_paged_newest_first(database: Database) -> None:
         while page := await database.rows("list_operations", wallet_id, limit, before):
             assert len(page) <= limit
             seen += page
+            assert len(seen) <= 7
             before = page[-1]["seq"]
             await database.deposit(wallet_id, 100)  # which does not move the pages
         assert seen == seven, limit
@@ -78,8 +79,9 @@ async def test_operations_of_a_period_are_paged_oldest_first(database: Database)
     for limit in (1, 2, 3, 4):
         seen: list[int] = []
         while page := await seqs(database, wallet_id, day(2), day(8), seen[-1] if seen else None, limit):
-            assert len(page) <= limit
             seen += page
+            assert len(page) <= limit
+            assert len(seen) <= 6
         assert seen == [2, 3, 4, 5, 6, 7]
 
 
@@ -114,6 +116,7 @@ async def test_rejections_are_paged_both_ways(database: Database) -> None:
             position: tuple[object, object] = (None, None)
             while page := await database.rows("list_rejections", wallet_id, limit, *position, is_backward):
                 found = page + found if is_backward else found + page
+                assert len(found) <= 7
                 end = page[0 if is_backward else -1]
                 position = (end["created_at"], end["operation_id"])
             assert found == seven, (limit, is_backward)

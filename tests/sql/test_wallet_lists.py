@@ -147,6 +147,7 @@ async def test_pages_stay_in_place_while_wallets_are_created(own: Database) -> N
     before: dict[str, object] = {}
     while page := await own.rows("list_wallets", 3, **before):
         seen += page
+        assert len(seen) <= 58
         before = {"p_before_created_at": page[-1]["created_at"], "p_before_id": page[-1]["id"]}
         await own.row("create_wallet", "created meanwhile")
     assert len(seen) == 58
