@@ -147,6 +147,7 @@ async def test_requests_during_a_call_form_the_next_batch() -> None:
     await asyncio.sleep(0)  # runs what is ready, and no timer: a lone request is sent at once
     assert recorder.calls == [[first]]
     results += map(batcher.apply, others)
+    await asyncio.sleep(0)
     assert batcher.queued == 5
     recorder.go_on.set()
     assert await rows(*results) == [first, *others]
