@@ -3,7 +3,10 @@
 import asyncpg
 
 _OBJECTS = """
-    select oid::regclass::text as name, relkind::text || relacl::text || pg_get_viewdef(oid) as definition
+    select
+        oid::regclass::text as name,
+        concat_ws(' ', relkind, relowner::regrole, coalesce(relacl, acldefault('r', relowner)), pg_get_viewdef(oid))
+            as definition
     from pg_class where relnamespace = 'wallet'::regnamespace
     union all
     select attrelid::regclass || '.' || attname, concat_ws(' ', attnum, atttypid::regtype, attnotnull)
