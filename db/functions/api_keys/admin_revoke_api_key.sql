@@ -10,7 +10,7 @@ set search_path = wallet, pg_temp
 as $$
 declare
     v_admin constant text := _require_admin(p_session);
-    v_key api_key_details := _end_api_key(p_id);
+    v_key api_key_details := _revoke_api_key(p_id);
 begin
     if v_key.id is not null then
         perform _record_audit(v_admin, p_address, 'revoke_api_key', p_detail => _api_key_detail(v_key));

@@ -8,7 +8,6 @@ returns table (id uuid, name text, scope text, rate_limit integer)
 language plpgsql
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the table was small has to be good when it is large.
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off

@@ -9,7 +9,7 @@ security definer
 set search_path = wallet, pg_temp
 as $$
 declare
-    v_key constant api_key_details := _end_api_key(
+    v_key constant api_key_details := _revoke_api_key(
         (select k.id from api_keys as k where k.name = p_name and k.revoked_at is null)
     );
 begin

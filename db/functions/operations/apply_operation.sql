@@ -71,8 +71,7 @@ begin
         end if;
     end if;
 
-    -- Without a key the first attempt takes the lock; the second, if a rule did not say why, runs under it.
-    for v_attempt in 1..2 loop
+    loop
         -- A statement that had to wait for the row computes anew from what it then finds, the clock included: so
         -- created_at never runs backwards within a wallet, and no update is lost. All rules are in this one statement,
         -- because each expression of PL/pgSQL costs a transaction about as much as a row's index entry.
@@ -82,9 +81,11 @@ begin
                 last_seq = w.last_seq + 1,
                 updated_at = greatest(clock_timestamp(), w.updated_at)
             where w.id = p_wallet_id
-                and v_error is null
-                and _request_error(p_wallet_id, p_operation_type, p_amount) is null
-                and _rule_error(p_operation_type, p_amount, w.status, w.balance, w.held) is null
+                and coalesce(
+                    v_error,
+                    _request_error(p_wallet_id, p_operation_type, p_amount),
+                    _rule_error(p_operation_type, p_amount, w.status, w.balance, w.held)
+                ) is null
             returning w.balance, w.last_seq, w.updated_at, coalesce(p_idempotency_key, gen_random_uuid()::text) as key
         )
 
@@ -107,7 +108,9 @@ begin
             return;
         end if;
 
-        -- Rejected, but why? The wallet may have changed in between: then no rule says, and it is tried once more.
+        -- Rejected, but why? The wallet may have changed in between: then no rule says, and it is tried once more, under
+        -- the lock. A second time, the rules contradict each other.
+        exit when v_wallet.id is not null;
         select * into v_wallet from wallets as w where w.id = p_wallet_id for no key update;
         v_error := coalesce(
             _request_error(p_wallet_id, p_operation_type, p_amount),
@@ -121,7 +124,7 @@ begin
             ) using errcode = v_error;
         end if;
     end loop;
-    raise exception 'no rule rejects this operation, and it was not applied' using errcode = 'assert_failure';
+    raise exception 'operation neither applied nor rejected by a rule' using errcode = 'assert_failure';
 end;
 $$;
 

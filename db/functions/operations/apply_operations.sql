@@ -26,19 +26,7 @@ create or replace function wallet.apply_operations(
     p_idempotency_keys text[],
     p_positions integer[] default null
 )
-returns table (
-    "position" integer,
-    operation_id uuid,
-    status text,
-    operation_type text,
-    amount bigint,
-    new_balance bigint,
-    seq bigint,
-    replayed boolean,
-    created_at timestamptz,
-    error_code text,
-    detail text
-)
+returns setof wallet.operation_result
 language plpgsql
 security definer
 set search_path = wallet, pg_temp

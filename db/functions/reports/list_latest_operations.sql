@@ -4,19 +4,7 @@
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
 create or replace function wallet.list_latest_operations(p_limit integer)
-returns table (
-    operation_id uuid,
-    wallet_id uuid,
-    seq bigint,
-    operation_type text,
-    amount bigint,
-    balance_after bigint,
-    idempotency_key text,
-    created_at timestamptz,
-    name text,
-    currency text,
-    decimals smallint
-)
+returns setof wallet.latest_operations
 language plpgsql
 stable
 security definer
@@ -27,7 +15,6 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_material = off
 as $$
-#variable_conflict use_column
 declare
     v_blocks constant bigint := pg_relation_size('operations') / current_setting('block_size')::bigint;
     -- Blocks that were filled at once are no further apart, nor are more left empty by a crash, as a rule.
@@ -41,28 +28,16 @@ begin
         v_count := v_count * 4;
     end loop;
     return query
-        select
-            o.id,
-            o.wallet_id,
-            o.seq,
-            o.operation_type,
-            o.amount,
-            o.balance_after,
-            o.idempotency_key,
-            o.created_at,
-            w.name,
-            w.currency,
-            c.decimals
+        select l.*
         from (
-            select n.*
+            select n.wallet_id, n.seq
             from operations as n
             where n.ctid >= v_from
             order by n.created_at desc, n.wallet_id desc, n.seq desc
             limit p_limit
         ) as o
-        join wallets as w on o.wallet_id = w.id
-        join currencies as c on w.currency = c.code
-        order by o.created_at desc, o.wallet_id desc, o.seq desc;
+        join latest_operations as l on o.wallet_id = l.wallet_id and o.seq = l.seq
+        order by l.created_at desc, l.wallet_id desc, l.seq desc;
 end;
 $$;
 

@@ -6,7 +6,7 @@ language sql
 immutable parallel safe
 as $$
     select case
-        when p_amount is null or p_amount <= 0 then 'WA003'
+        when (p_amount > 0) is not true then 'WA003'
         when wallet._operation_sign(p_operation_type) is null then 'WA004'
         when p_wallet_id is null then 'WA001'
     end

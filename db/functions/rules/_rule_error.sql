@@ -13,12 +13,10 @@ immutable parallel safe
 as $$
     select case
         when p_status <> 'ACTIVE' then 'WA006'
-        else case wallet._operation_sign(p_operation_type)
-            when -1 then case when p_balance - p_held < p_amount then 'WA002' end
-            -- Written so that no amount overflows.
-            when 1 then case when 9223372036854775807 - p_balance < p_amount then 'WA005' end
-            else 'WA004'
-        end
+        -- Subtracted from what cannot overflow, whatever the amount is.
+        when p_operation_type = 'WITHDRAW' then case when p_balance - p_held < p_amount then 'WA002' end
+        when p_operation_type = 'DEPOSIT' then case when 9223372036854775807 - p_balance < p_amount then 'WA005' end
+        else 'WA004'
     end
 $$;
 

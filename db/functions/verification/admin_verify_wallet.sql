@@ -3,7 +3,7 @@
 -- Locks:  the wallet's verification, until the transaction ends; nothing that an operation waits for.
 -- Raises: WA001 wallet_not_found   WA020 not_signed_in
 create or replace function wallet.admin_verify_wallet(p_session text, p_address inet, p_wallet_id uuid)
-returns table (invariant text, seq bigint, expected text, found text)
+returns setof wallet.finding
 language plpgsql
 security definer
 set search_path = wallet, pg_temp

@@ -3,7 +3,7 @@
 -- Locks:  the wallet's verification, until the transaction ends; nothing that an operation waits for.
 -- Raises: WA001 wallet_not_found
 create or replace function wallet.record_verification(p_wallet_id uuid)
-returns table (invariant text, seq bigint, expected text, found text)
+returns setof wallet.finding
 language plpgsql
 security definer
 set search_path = wallet, pg_temp

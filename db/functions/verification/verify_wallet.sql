@@ -11,12 +11,11 @@
 -- Locks:  nothing: the wallet and its operations are read in one statement, as of one moment.
 -- Raises: WA001 wallet_not_found
 create or replace function wallet.verify_wallet(p_wallet_id uuid)
-returns table (invariant text, seq bigint, expected text, found text)
+returns setof wallet.finding
 language plpgsql
 stable
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
 set enable_seqscan = off
 as $$
 #variable_conflict use_column

@@ -8,7 +8,6 @@ language plpgsql
 stable parallel safe
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
 set enable_seqscan = off
 as $$
 declare

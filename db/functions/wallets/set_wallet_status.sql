@@ -9,7 +9,6 @@ returns wallet.wallet_details
 language plpgsql
 security definer
 set search_path = wallet, pg_temp
--- A plan lasts as long as a session: one made while the tables were small has to be good when they are large.
 set enable_seqscan = off
 as $$
 declare

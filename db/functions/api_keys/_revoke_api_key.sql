@@ -1,5 +1,5 @@
 -- Revokes a live API key, for revoke_api_key and admin_revoke_api_key; null when there is none of this id.
-create or replace function wallet._end_api_key(p_id uuid)
+create or replace function wallet._revoke_api_key(p_id uuid)
 returns wallet.api_key_details
 language plpgsql
 as $$
@@ -14,4 +14,4 @@ begin
 end;
 $$;
 
-comment on function wallet._end_api_key(uuid) is 'Revokes a live API key; null when there is none of this id.';
+comment on function wallet._revoke_api_key(uuid) is 'Revokes a live API key; null when there is none of this id.';
