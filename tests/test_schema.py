@@ -89,13 +89,13 @@ async def test_functions_and_views_have_a_file_each(owner_connection: asyncpg.Co
     assert {view["relname"] for view in views} == VIEWS
 
 
-def test_a_file_is_in_the_folder_of_its_subject_and_creates_one_function() -> None:
+def test_a_file_in_its_subjects_folder_creates_one_function() -> None:
     for name, path in PATHS.items():
         assert path.parent.parent == DB / "functions", path
         assert re.findall(r"create or replace function wallet\.(\w+)", FILES[name]) == [name], path
 
 
-def test_a_header_says_what_a_function_does_and_a_public_one_what_it_locks() -> None:
+def test_a_header_says_what_a_function_does_and_locks() -> None:
     for name, text in FILES.items():
         header = header_of(text)
         assert re.match(r"-- [A-Z]|-- sha256", header), name
