@@ -1,6 +1,7 @@
 """service.database.batcher: few calls for many requests, and a row or an error for each, whatever the database does."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -333,6 +334,27 @@ async def test_without_a_database_every_request_expires(hangs: bool) -> None:
         await batcher.close()
 
 
+async def test_finished_requests_are_forgotten_and_others_expire() -> None:
+    recorder = Recorder()
+    batcher = Batcher[Operation](recorder, Limits(request_seconds=30, expiry_seconds=0.01))
+    result = batcher.apply(deposits(1)[0])
+    await rows(result)
+    forgotten = weakref.ref(result)
+    del result
+    async with asyncio.timeout(20):
+        while forgotten() is not None:  # noqa: ASYNC110 -- nothing signals it
+            await asyncio.sleep(0.01)
+
+    recorder.go_on.clear()
+    batcher = Batcher[Operation](recorder, Limits(request_seconds=0.1, expiry_seconds=0.15))
+    given_up, late = map(batcher.apply, deposits(2))
+    given_up.cancel()  # before the deadlines of both are looked at
+    (problem,) = await outcomes(late)
+    assert isinstance(problem, Problem)
+    assert problem.kind is errors.DATABASE_UNAVAILABLE
+    recorder.go_on.set()
+
+
 @pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError, asyncpg.SerializationError])
 async def test_conflicting_operations_are_retried(
     database: Database, apply: Apply, error: type[asyncpg.PostgresError]
@@ -361,6 +383,18 @@ async def test_requests_at_fault_fail_alone_after_few_calls(is_bulk: bool) -> No
         assert len(recorder.calls) <= 1 + 2 * len(at_fault) * (count - 1).bit_length()
 
 
+async def test_a_request_at_fault_given_up_blocks_no_other() -> None:
+    recorder, batcher = held()
+    recorder.apply = poisoned
+    (at_fault,), (other,) = deposits(1, "poison"), deposits(1)
+    given_up = batcher.apply(at_fault)
+    await recorder.has_begun(1)
+    result = batcher.apply(other)
+    given_up.cancel()
+    recorder.go_on.set()
+    assert await rows(result) == [other]
+
+
 # Locked wallets
 
 
@@ -381,6 +415,24 @@ async def test_a_locked_wallet_delays_its_own_operations_only(database: Database
         assert not any(result.done() for result in delayed)
         assert deposits(3, wallet_id=locked) in recorder.calls
     assert balances(await rows(*delayed)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("locked", [UUID(int=0), UUID(int=2)], ids=["first", "last"])
+async def test_the_operations_of_a_locked_wallet_may_be_most(locked: UUID) -> None:
+    is_free = asyncio.Event()
+
+    async def call(operations: Sequence[Operation]) -> Sequence[Row]:
+        if not is_free.is_set() and any(operation.wallet_id == str(locked) for operation in operations):
+            raise asyncpg.LockNotAvailableError("locked")
+        return operations
+
+    batcher = Batcher[Operation](call, Limits())
+    delayed = list(map(batcher.apply, deposits(5, wallet_id=locked)))
+    others = deposits(1)
+    assert await rows(*map(batcher.apply, others)) == others
+    assert not any(result.done() for result in delayed)
+    is_free.set()
+    await rows(*delayed)
 
 
 async def test_a_call_for_a_locked_wallet_does_not_delay_others(database: Database, apply: Apply) -> None:
