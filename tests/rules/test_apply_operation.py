@@ -53,6 +53,20 @@ async def test_a_rollback_leaves_no_gap_and_frees_the_key(database: Database) ->
     assert (row["seq"], row["new_balance"], row["replayed"]) == (2, 15, False)
 
 
+async def test_what_is_neither_applied_nor_rejected_raises(own_database_url: str) -> None:
+    async with Database.connect(own_database_url) as own:
+        wallet_id = await own.wallet()
+        await own.tamperer.execute(
+            """
+            create function skip() returns trigger language plpgsql as 'begin return null; end';
+            create trigger skip before insert on wallet.operations for each row execute function skip();
+            """
+        )
+        for key in (None, "key"):  # instead of trying for ever while it holds the wallet's lock
+            await own.raises("P0004", "apply_operation", wallet_id, "DEPOSIT", 1, key)
+        assert await own.balance(wallet_id) == 0
+
+
 async def test_temporary_tables_of_the_caller_are_not_used(database: Database) -> None:
     async with Database.connect(database.url) as caller:
         for table in ("wallets", "operations", "rejections"):

@@ -26,7 +26,9 @@ async def test_an_operation_is_read_as_it_was_applied(database: Database) -> Non
         "balance_after": 70,
         "idempotency_key": "order-17",
         "created_at": applied["created_at"],
+        "balance_change": -30,
     }
+    assert [row["balance_change"] for row in await database.rows("list_operations", wallet_id)] == [-30, 100]
     for owner, operation_id in ((wallet_id, uuid4()), (wallet_id, None), (other, applied["operation_id"])):
         message = await database.raises("WA010", "get_operation", owner, operation_id)
         assert message == f"operation not found: {operation_id or 'null'}"

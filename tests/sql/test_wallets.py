@@ -59,13 +59,14 @@ async def test_an_id_of_the_callers_own_counts_once(database: Database) -> None:
 
 
 async def test_a_wallet_is_read_as_it_is(database: Database) -> None:
-    wallet_id, other = await database.wallet(100, p_name="Alice", p_currency="EUR"), await database.wallet(7)
+    wallet_id, other = await database.wallet(100, held=20, p_name="Alice", p_currency="EUR"), await database.wallet(7)
     await database.row("apply_operation", wallet_id, "WITHDRAW", 30)
     stored = await database.owner.fetchrow("select * from wallet.wallet_details where id = $1", wallet_id)
     (wallet,) = (await database.state(wallet_id)).wallets
     columns = ("id", "name", "currency", "status", "balance", "last_seq", "created_at", "updated_at")
     assert await database.row("get_wallet", wallet_id) == stored
     assert [stored[name] for name in columns] == [wallet[name] for name in columns]
+    assert stored["available"] == 50
     assert (stored["balance"], await database.balance(wallet_id), await database.balance(other)) == (70, 70, 7)
 
 
