@@ -22,7 +22,7 @@ NOT_IN_DOCUMENT = {
     *("invalid_reason", "invalid_order", "api_key_already_exists", "api_key_not_found", "invalid_scope"),
     *("invalid_rate_limit", "wallet_not_empty", "wallet_already_exists", "not_found", "method_not_allowed"),
 }
-TEMPORARY = ("08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "55P03", "25006")
+TEMPORARY = ("08006", "53300", "53100", "57P01", "57P03", "57014", "40001", "40P01", "55P03", "25006", "42804")
 DEFECTS = ("22012", "23505", "42P01", "P0001", "XX000", "WA099")
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
 
