@@ -90,8 +90,8 @@ BY_STATUS = {
 RETRY_AFTER_SECONDS = "1"
 
 # SQLSTATEs, or classes of them, of errors that are temporary: connection lost or rejected, out of resources, stopped by
-# an operator, in conflict with other transactions, out of time; 42804: a deployment gave a view a column while a function
-# that returns its rows ran.
+# an operator, in conflict with other transactions, out of time. 42804: a view gained a column while a function that
+# returns its rows ran.
 _CONFLICT_STATES = ("40", "55P03")
 _TEMPORARY_STATES = ("08", "28", "3D", "53", "57P", "57014", "25006", "42804", *_CONFLICT_STATES)
 
