@@ -10,6 +10,7 @@ import asyncpg
 from ledger import Database, State, id_of
 from multidict import CIMultiDict, CIMultiDictProxy
 
+Client = aiohttp.ClientSession
 MONEY_RULES = {"WA002", "WA005", "WA006"}
 # The published codes and statuses of HTTP.
 PUBLISHED = {
@@ -42,7 +43,7 @@ class Response(NamedTuple):
         return value is not None
 
 
-async def post(client: aiohttp.ClientSession, path: str, body: object, *keys: str) -> Response:
+async def post(client: Client, path: str, body: object, *keys: str) -> Response:
     """Posts JSON, or bytes as they are."""
     headers = CIMultiDict([("Content-Type", "application/json"), *(("Idempotency-Key", key) for key in keys)])
     data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -80,7 +81,7 @@ class Entrance:
 
     remembers_rejections: ClassVar[bool] = True
 
-    def __init__(self, database: Database, client: aiohttp.ClientSession, neighbour: Item) -> None:
+    def __init__(self, database: Database, client: Client, neighbour: Item) -> None:
         self.database = database
         self.client = client
         self.neighbour = neighbour  # applied already: a replay of it changes nothing

@@ -4,10 +4,9 @@ import asyncio
 import json
 from uuid import UUID, uuid4
 
-import aiohttp
 from ledger import MAX, Database, id_of
 
-from . import Response, post
+from . import Client, Response, post
 
 PATH = "/api/operations/"
 MAX_BYTES = 4 * 1024 * 1024
@@ -36,7 +35,7 @@ async def stored_keys(database: Database, wallet_id: UUID) -> list[str]:
     return [operation["idempotency_key"] for operation in (await database.state(wallet_id)).operations]
 
 
-async def test_each_item_has_a_result_in_order(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_each_item_has_a_result_in_order(client: Client, database: Database) -> None:
     first, second = await database.wallet(100), await database.wallet(7)
     items = [
         operation(second, "WITHDRAW", 7, idempotency_key="a"),
@@ -68,7 +67,7 @@ async def test_each_item_has_a_result_in_order(client: aiohttp.ClientSession, da
     assert (first_time.replayed, again.replayed) == (False, True)
 
 
-async def test_a_rejected_item_leaves_the_others_alone(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_rejected_item_leaves_the_others_alone(client: Client, database: Database) -> None:
     wallet_id, full, frozen = await database.wallet(10), await database.wallet(MAX), await database.wallet(5, "FROZEN")
     rejected = {
         "wallet_not_found": [operation(uuid4(), "DEPOSIT", 1), operation("no-uuid", "DEPOSIT", 1)],
@@ -97,7 +96,7 @@ async def test_a_rejected_item_leaves_the_others_alone(client: aiohttp.ClientSes
     assert await stored_keys(database, wallet_id) == [(await stored_keys(database, wallet_id))[0], "used", *keys[1:]]
 
 
-async def test_what_the_database_cannot_apply_fails_alone(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_what_the_database_cannot_apply_fails_alone(client: Client, database: Database) -> None:
     await database.owner.execute("alter table wallet.operations add constraint unforeseen check (amount <> 1313)")
     wallet_id = await database.wallet()
     items = [operation(wallet_id, "DEPOSIT", amount) for amount in (11, 12, 1313, 14)]
@@ -107,7 +106,7 @@ async def test_what_the_database_cannot_apply_fails_alone(client: aiohttp.Client
     assert await database.balance(wallet_id) == 37
 
 
-async def test_a_request_of_a_wrong_shape_changes_nothing(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_request_of_a_wrong_shape_changes_nothing(client: Client, database: Database) -> None:
     wallet_id = await database.wallet()
     before = await database.state(wallet_id)
     good = operation(wallet_id, "DEPOSIT", "1")
@@ -128,7 +127,7 @@ async def test_a_request_of_a_wrong_shape_changes_nothing(client: aiohttp.Client
     assert await database.state(wallet_id) == before
 
 
-async def test_a_request_has_at_most_10000_items_and_4_mib(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_request_has_at_most_10000_items_and_4_mib(client: Client, database: Database) -> None:
     wallet_id, other = await database.wallet(), await database.wallet()
     response = await post(client, PATH, {"operations": deposits(wallet_id, 10_000)})
     assert [result["new_balance"] for result in response.json["results"]] == [str(n) for n in range(1, 10_001)]
@@ -149,7 +148,7 @@ async def test_a_request_has_at_most_10000_items_and_4_mib(client: aiohttp.Clien
 # Keys
 
 
-async def test_items_are_numbered_under_the_requests_key(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_items_are_numbered_under_the_requests_key(client: Client, database: Database) -> None:
     wallet_id = await database.wallet()
     items = deposits(wallet_id, 3)
     items[1]["idempotency_key"] = "its-own"
@@ -164,13 +163,13 @@ async def test_items_are_numbered_under_the_requests_key(client: aiohttp.ClientS
     assert not response.replayed
 
 
-async def test_without_any_key_every_request_is_applied(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_without_any_key_every_request_is_applied(client: Client, database: Database) -> None:
     wallet_id = await database.wallet()
     responses = [await post(client, PATH, {"operations": deposits(wallet_id, 2)}) for _ in range(2)]
     assert [result["new_balance"] for each in responses for result in each.json["results"]] == ["1", "2", "3", "4"]
 
 
-async def test_a_retry_gets_the_same_results(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_retry_gets_the_same_results(client: Client, database: Database) -> None:
     wallet_id, frozen = await database.wallet(), await database.wallet(0, "FROZEN")
     items = [
         operation(wallet_id, "DEPOSIT", 5),
@@ -188,7 +187,7 @@ async def test_a_retry_gets_the_same_results(client: aiohttp.ClientSession, data
     assert await database.state(wallet_id, frozen) == before
 
 
-async def test_a_key_must_leave_room_for_the_numbers(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_key_must_leave_room_for_the_numbers(client: Client, database: Database) -> None:
     for key, is_valid in (
         ("k" * 249, True),
         ("k" * 250, False),
@@ -204,7 +203,7 @@ async def test_a_key_must_leave_room_for_the_numbers(client: aiohttp.ClientSessi
         assert await database.balance(wallet_id) == (10 if is_valid else 0)
 
 
-async def test_requests_at_once_on_the_same_wallets_succeed(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_requests_at_once_on_the_same_wallets_succeed(client: Client, database: Database) -> None:
     wallets = [await database.wallet() for _ in range(50)]
     items = [item for wallet_id in wallets for item in deposits(wallet_id, 4)]
     requests = (post(client, PATH, {"operations": order}) for order in (items, items[::-1]) * 2)

@@ -17,6 +17,7 @@ from conftest import connect_directly
 from ledger import MAX, Database
 
 N = 16
+Connections = list[asyncpg.Connection]
 WAYS = ("without a key", "with a key", "in a batch")
 
 
@@ -56,7 +57,7 @@ async def act(connection: asyncpg.Connection, wallet_id: UUID, what: Act, way: s
 
 
 @pytest.fixture(scope="module")
-async def callers(database: Database) -> AsyncIterator[list[asyncpg.Connection]]:
+async def callers(database: Database) -> AsyncIterator[Connections]:
     """Connections of many callers."""
     async with AsyncExitStack() as opened:
         connections = [await connect_directly(database.url) for _ in range(N)]
@@ -66,7 +67,7 @@ async def callers(database: Database) -> AsyncIterator[list[asyncpg.Connection]]
 
 
 @pytest.fixture(scope="module")
-def two(callers: list[asyncpg.Connection]) -> list[asyncpg.Connection]:
+def two(callers: Connections) -> Connections:
     """The connections of two callers, the first and the second."""
     return callers[:2]
 
@@ -97,9 +98,7 @@ async def summary(database: Database, wallet_id: UUID) -> tuple[int, int, str]:
 # Many on one wallet
 
 
-async def test_no_more_is_withdrawn_at_once_than_there_is(
-    database: Database, callers: list[asyncpg.Connection]
-) -> None:
+async def test_no_more_is_withdrawn_at_once_than_there_is(database: Database, callers: Connections) -> None:
     wallet_id = await database.wallet(100)
     calls = (act(caller, wallet_id, Act("WITHDRAW", 30), WAYS[index % 3]) for index, caller in enumerate(callers))
     codes = [result.code for result in await asyncio.gather(*calls)]
@@ -107,9 +106,7 @@ async def test_no_more_is_withdrawn_at_once_than_there_is(
     assert await summary(database, wallet_id) == (10, 4, "ACTIVE")
 
 
-async def test_many_at_once_end_exact_and_are_sound_all_along(
-    database: Database, callers: list[asyncpg.Connection]
-) -> None:
+async def test_many_at_once_end_exact_and_are_sound_all_along(database: Database, callers: Connections) -> None:
     wallet_ids = [await database.wallet() for _ in range(4)]
     balances, counts = dict.fromkeys(wallet_ids, 0), dict.fromkeys(wallet_ids, 0)
 
@@ -133,7 +130,7 @@ async def test_many_at_once_end_exact_and_are_sound_all_along(
         assert await summary(database, wallet_id) == (balances[wallet_id], counts[wallet_id], "ACTIVE")
 
 
-async def test_many_with_one_key_are_applied_once(database: Database, callers: list[asyncpg.Connection]) -> None:
+async def test_many_with_one_key_are_applied_once(database: Database, callers: Connections) -> None:
     wallet_id = await database.wallet(100)
     what = Act("WITHDRAW", 60, "key")
     calls = (act(caller, wallet_id, what, WAYS[1 + index % 2]) for index, caller in enumerate(callers))
@@ -162,7 +159,7 @@ MEETINGS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_call_sees_what_it_waited_for(database: Database, two: list[asyncpg.Connection], way: str) -> None:
+async def test_a_call_sees_what_it_waited_for(database: Database, two: Connections, way: str) -> None:
     for case in MEETINGS:
         balance, status, done, end, what, code, expected = case
         wallet_id = await database.wallet(balance, status)
@@ -185,9 +182,7 @@ async def test_a_call_sees_what_it_waited_for(database: Database, two: list[asyn
 
 
 @pytest.mark.parametrize("way", WAYS[1:])
-async def test_a_call_with_a_key_under_way_replays_it(
-    database: Database, two: list[asyncpg.Connection], way: str
-) -> None:
+async def test_a_call_with_a_key_under_way_replays_it(database: Database, two: Connections, way: str) -> None:
     first, second = two
     for word, code in (("DEPOSIT", None), *([("WITHDRAW", "WA002")] if way == WAYS[2] else [])):
         for amount in (50, 51):
@@ -205,7 +200,7 @@ async def test_a_call_with_a_key_under_way_replays_it(
             assert len(state.operations) + len(state.rejections) == 2
 
 
-async def test_only_the_same_wallet_is_waited_for(database: Database, two: list[asyncpg.Connection]) -> None:
+async def test_only_the_same_wallet_is_waited_for(database: Database, two: Connections) -> None:
     first, second = two
     wallet_id, other = await database.wallet(100), await database.wallet(100)
     readings = [
@@ -229,7 +224,7 @@ async def test_only_the_same_wallet_is_waited_for(database: Database, two: list[
 # Creating wallets
 
 
-async def test_of_two_wallets_with_one_id_one_is_created(database: Database, two: list[asyncpg.Connection]) -> None:
+async def test_of_two_wallets_with_one_id_one_is_created(database: Database, two: Connections) -> None:
     first, second = two
     own = uuid4()
     call = "select wallet.create_wallet($1, 'RUB', $2)"
@@ -242,7 +237,7 @@ async def test_of_two_wallets_with_one_id_one_is_created(database: Database, two
     assert (await database.row("get_wallet", own))["name"] == "First"
 
 
-async def test_a_wallet_created_during_the_wait_is_not_found(database: Database, two: list[asyncpg.Connection]) -> None:
+async def test_a_wallet_created_during_the_wait_is_not_found(database: Database, two: Connections) -> None:
     held, late = sorted([uuid4(), uuid4()])
     await database.wallet(wallet_id=held)
     async with two[0].transaction():
@@ -257,9 +252,7 @@ async def test_a_wallet_created_during_the_wait_is_not_found(database: Database,
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_snapshot_that_is_too_old_must_retry(
-    database: Database, two: list[asyncpg.Connection], way: str
-) -> None:
+async def test_a_snapshot_that_is_too_old_must_retry(database: Database, two: Connections, way: str) -> None:
     first, second = two
     for isolation, must_wait in product(("repeatable_read", "serializable"), (True, False)):
         wallet_id = await database.wallet(100)
@@ -282,7 +275,7 @@ async def test_a_snapshot_that_is_too_old_must_retry(
 # Several wallets in one transaction
 
 
-async def test_batches_lock_wallets_in_the_order_of_ids(database: Database, two: list[asyncpg.Connection]) -> None:
+async def test_batches_lock_wallets_in_the_order_of_ids(database: Database, two: Connections) -> None:
     first, second, third = sorted(uuid4() for _ in range(3))
     for wallet_id in (third, first, second):
         await database.wallet(wallet_id=wallet_id)
@@ -294,9 +287,7 @@ async def test_batches_lock_wallets_in_the_order_of_ids(database: Database, two:
     assert await task == [None] * 3
 
 
-async def test_batches_in_opposite_orders_do_not_deadlock(
-    database: Database, callers: list[asyncpg.Connection]
-) -> None:
+async def test_batches_in_opposite_orders_do_not_deadlock(database: Database, callers: Connections) -> None:
     wallets = sorted([await database.wallet() for _ in range(3)])
     tasks = []
     # The first batch is next in line for the first wallet. If the second one locked the wallets in its own order, it
@@ -308,7 +299,7 @@ async def test_batches_in_opposite_orders_do_not_deadlock(
     assert [await task for task in tasks] == [[None] * 3] * 2
 
 
-async def test_transactions_in_opposite_orders_lose_nothing(database: Database, two: list[asyncpg.Connection]) -> None:
+async def test_transactions_in_opposite_orders_lose_nothing(database: Database, two: Connections) -> None:
     one, other = sorted([await database.wallet(100), await database.wallet(100)])
 
     async def transfer(connection: asyncpg.Connection, source: UUID, target: UUID) -> str | None:

@@ -4,10 +4,9 @@ import asyncio
 import json
 from uuid import UUID
 
-import aiohttp
 from ledger import MAX, Database, id_of
 
-from . import PUBLISHED, Response, post
+from . import PUBLISHED, Client, Response, post
 
 NOT_AMOUNTS = [1.0, "1e3", "", " 1", "1\n", "+1", "٣", MAX + 1, str(MAX + 1), 10**30, "0" * 19 + "1"]
 NOT_NUMBERS: list[object] = [None, True, [1], {}]
@@ -32,7 +31,7 @@ def is_replay(first: Response, again: Response) -> bool:
     )
 
 
-async def test_a_response_is_exact_to_the_byte(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_response_is_exact_to_the_byte(client: Client, database: Database) -> None:
     wallet_id = await database.wallet(100)
     for operation_type, new_balance, slash in (("DEPOSIT", 130, ""), ("WITHDRAW", 100, "/")):
         response = await post(client, path(wallet_id) + slash, body(operation_type, "30"), operation_type)
@@ -44,7 +43,7 @@ async def test_a_response_is_exact_to_the_byte(client: aiohttp.ClientSession, da
         assert "Idempotent-Replayed" not in response.headers
 
 
-async def test_an_amount_is_an_integer_or_digits(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_an_amount_is_an_integer_or_digits(client: Client, database: Database) -> None:
     for text, amount in (
         ("1", 1),
         ('"1"', 1),
@@ -60,7 +59,7 @@ async def test_an_amount_is_an_integer_or_digits(client: aiohttp.ClientSession, 
         assert is_replay(first, await post(client, path(wallet_id), body("DEPOSIT", amount), "key"))
 
 
-async def test_json_may_be_written_in_any_way(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_json_may_be_written_in_any_way(client: Client, database: Database) -> None:
     escaped = json.dumps("DEPOSIT").replace("D", "\\u0044")
     for content in (
         f'\r\n\t {{ "amount" :2 ,\n"operation_type":{escaped}}}  \n',
@@ -71,7 +70,7 @@ async def test_json_may_be_written_in_any_way(client: aiohttp.ClientSession, dat
         assert (response.status, response.json["amount"], response.json["new_balance"]) == (201, "2", "2"), content
 
 
-async def test_a_malformed_request_changes_nothing(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_malformed_request_changes_nothing(client: Client, database: Database) -> None:
     wallet_id = await database.wallet(100)
     before = await database.state(wallet_id)
     for content, code in (
@@ -94,7 +93,7 @@ async def test_a_malformed_request_changes_nothing(client: aiohttp.ClientSession
     assert (await post(client, path(wallet_id), body("DEPOSIT", "1"), "key")).status == 201  # the key is still free
 
 
-async def test_a_replay_is_the_same_to_the_byte(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_replay_is_the_same_to_the_byte(client: Client, database: Database) -> None:
     empty, poor = await database.wallet(), await database.wallet(1)
     full, frozen = await database.wallet(MAX), await database.wallet(9, "FROZEN")
     for wallet_id, operation_type, status, code in (
@@ -115,7 +114,7 @@ async def test_a_replay_is_the_same_to_the_byte(client: aiohttp.ClientSession, d
         await database.row("set_wallet_status", wallet_id, "ACTIVE")
 
 
-async def test_requests_at_once_with_one_key_count_once(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_requests_at_once_with_one_key_count_once(client: Client, database: Database) -> None:
     for operation_type, status in (("DEPOSIT", 201), ("WITHDRAW", 400)):
         wallet_id = await database.wallet()
         requests = (post(client, path(wallet_id), body(operation_type, "30"), "key") for _ in range(20))
@@ -126,7 +125,7 @@ async def test_requests_at_once_with_one_key_count_once(client: aiohttp.ClientSe
         assert len(state.operations) + len(state.rejections) == 1
 
 
-async def test_a_request_replays_what_it_waited_for(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_request_replays_what_it_waited_for(client: Client, database: Database) -> None:
     wallet_id = await database.wallet()
     blocked = "select pid from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
     async with database.app.transaction(), asyncio.timeout(30):
@@ -139,7 +138,7 @@ async def test_a_request_replays_what_it_waited_for(client: aiohttp.ClientSessio
     assert len((await database.state(wallet_id)).operations) == 1
 
 
-async def test_a_generated_key_is_not_the_request_id(client: aiohttp.ClientSession, database: Database) -> None:
+async def test_a_generated_key_is_not_the_request_id(client: Client, database: Database) -> None:
     wallet_id = await database.wallet()
     response = await post(client, path(wallet_id), body("DEPOSIT", "1"))
     (operation,) = (await database.state(wallet_id)).operations
