@@ -1,11 +1,12 @@
 """Replaying the files of `db/` that say what a function or a view is now: rules, then views, then other functions.
 
 Each object is replaced where it is, if PostgreSQL can do that. One that it cannot replace, because columns, argument
-names or a result have changed, is dropped and created again with all of ours that depends on it. What no file defines
-any more is dropped. What somebody else owns is never dropped: a deployment that would need it fails. Grants to other
+names or a result have changed, is created again, with all of ours that depends on it. What no file defines any more is
+dropped. What somebody else owns is never dropped: a deployment that would need it fails. Grants to other
 roles survive, except those on single columns of a view.
 """
 
+import asyncio
 import logging
 import re
 from collections import Counter, deque
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
+from service.deploy.catalogue import DEPENDENTS, GRANTS, OBJECTS, RUNNING, VIEW
 from service.deploy.drift import MIGRATE_COMMAND, drift, source_digest
 from service.deploy.errors import DeployError
 from service.deploy.session import lock
@@ -26,86 +28,9 @@ _OWNER = "wallet_owner"
 _GRANTEES = "public, wallet_app, wallet_reader"
 # While we wait for the lock on a view, its readers wait behind us.
 _LOCK_TIMEOUT = "3s"
-
-_OBJECTS = """
-    select
-        o.*,
-        o.owner = $1::text::regrole as is_ours
-    from (
-        select
-            'pg_proc'::regclass::oid as catalogue, oid, proname::text as name, 'routine' as kind,
-            oid::regprocedure::text as identity, proowner as owner, prorettype = 'trigger'::regtype as is_trigger
-        from pg_proc
-        where pronamespace = 'wallet'::regnamespace
-        union all
-        select 'pg_class'::regclass::oid, oid, relname::text, 'view', oid::regclass::text, relowner, false
-        from pg_class
-        where relnamespace = 'wallet'::regnamespace and relkind = 'v'
-    ) as o
-"""
-# What depends on a view, on its row type or on a function. A view's query is a rule of the view.
-_DEPENDENTS = """
-    select distinct
-        coalesce(r.ev_class, d.objid) as oid,
-        case when r.oid is null then d.classid else 'pg_class'::regclass::oid end as catalogue,
-        case
-            when r.oid is null then pg_describe_object(d.classid, d.objid, d.objsubid)
-            else pg_describe_object('pg_class'::regclass, r.ev_class, 0)
-        end as description
-    from pg_depend as d
-    left join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
-    where d.deptype in ('n', 'a')
-        and coalesce(r.ev_class, d.objid) <> $2
-        and (
-            (d.refclassid, d.refobjid) = ($1, $2)
-            or d.refclassid = 'pg_type'::regclass and d.refobjid in (
-                select unnest(array[t.oid, t.typarray])
-                from pg_type as t join pg_class as c on t.oid = c.reltype
-                where $1 = 'pg_class'::regclass::oid and c.oid = $2
-            )
-        )
-"""
-# What a DBA granted to other roles than ours.
-_GRANTS = """
-    select
-        o.name,
-        format(
-            'grant %s on %s wallet.%I to %s%s',
-            a.privilege_type, o.kind, o.name, a.grantee::regrole, case when a.is_grantable then ' with grant option' end
-        ) as statement
-    from (
-        select 'routine' as kind, proname as name, proowner as owner, proacl as acl from pg_proc
-        where pronamespace = 'wallet'::regnamespace
-        union all
-        select 'table', relname, relowner, relacl from pg_class
-        where relnamespace = 'wallet'::regnamespace and relkind = 'v'
-    ) as o
-    cross join aclexplode(o.acl) as a
-    where a.grantee not in (0, o.owner)
-        and a.grantee::regrole::text not in ('wallet_owner', 'wallet_app', 'wallet_reader')
-"""
-# All of a view but its owner.
-_VIEW = """
-    select
-        pg_get_viewdef(c.oid) as query,
-        c.reloptions as options,
-        obj_description(c.oid, 'pg_class') as comment,
-        (
-            select array_agg(a.item::text order by a.item::text)
-            from unnest(c.relacl) as a (item)
-            where a.item::text ~ '^(wallet_app|wallet_reader|)='
-        ) as grants,
-        (
-            select array_agg(
-                concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum))
-                order by a.attnum
-            )
-            from pg_attribute as a
-            where a.attrelid = c.oid and a.attnum > 0
-        ) as columns
-    from pg_class as c
-    where c.oid = to_regclass($1) and c.relkind = 'v'
-"""
+_SET_ASIDE = "_replaced_"
+_POLL_SECONDS = 0.02
+_POLLS = 750  # longer than a statement of the service may take
 
 
 @dataclass(frozen=True)
@@ -122,6 +47,11 @@ class File:
 
 async def replay(connection: asyncpg.Connection, db: Path) -> None:
     """Makes functions and views what the files say, in one transaction. Raises DeployError."""
+    await _replay_files(connection, db)
+    await _drop_set_aside(connection)
+
+
+async def _replay_files(connection: asyncpg.Connection, db: Path) -> None:
     async with connection.transaction():
         # Without this, two replays at once fail with "tuple concurrently updated".
         await lock(connection)
@@ -133,7 +63,7 @@ async def replay(connection: asyncpg.Connection, db: Path) -> None:
             "set local check_function_bodies = off"
         )
         replayed = files(db)
-        grants = await connection.fetch(_GRANTS)
+        grants = await connection.fetch(GRANTS)
         await _drop_strays(connection, replayed)
         await connection.execute(f"revoke all on all routines in schema wallet from {_GRANTEES}")
         await _replay(connection, replayed)
@@ -169,7 +99,7 @@ def _by_dependency(views: list[Path]) -> Iterator[Path]:
 async def _drop_strays(connection: asyncpg.Connection, replayed: list[File]) -> None:
     """Leaves at most one object of each file's name, and none of ours without a file."""
     defined = {(file.kind, file.name) for file in replayed}
-    objects = await connection.fetch(_OBJECTS, _OWNER)
+    objects = await connection.fetch(OBJECTS, _OWNER)
     overloads = Counter((found["kind"], found["name"]) for found in objects)
     for found in objects:
         name = found["kind"], found["name"]
@@ -206,7 +136,12 @@ async def _replace(connection: asyncpg.Connection, file: File) -> set[str]:
     dropped: set[str] = set()
     if not await _replace_in_place(connection, file, text):
         for old in olds:
-            dropped |= await _drop(connection, old)
+            if file.kind == "view":
+                dropped |= await _drop(connection, old)
+            else:
+                dropped |= await _drop_dependents(connection, old)
+                # Not dropped yet: calls that run would fail when they return.
+                await connection.execute(f"alter routine {old['identity']} rename to {_SET_ASIDE}{old['oid']}")
         await connection.execute(text)
     return dropped
 
@@ -229,7 +164,7 @@ async def _replace_in_place(connection: asyncpg.Connection, file: File, text: st
 
 async def _named(connection: asyncpg.Connection, file: File) -> list[asyncpg.Record]:
     objects: list[asyncpg.Record] = await connection.fetch(
-        f"{_OBJECTS} where o.kind = $2 and o.name = $3", _OWNER, file.kind, file.name
+        f"{OBJECTS} where o.kind = $2 and o.name = $3", _OWNER, file.kind, file.name
     )
     return objects
 
@@ -241,7 +176,7 @@ async def _is_unchanged(connection: asyncpg.Connection, file: File, text: str) -
     await transaction.start()
     try:
         await connection.execute(re.sub(rf"\bwallet\.{file.name}\b", f"wallet.{trial}", text))
-        views = [await connection.fetchrow(_VIEW, f"wallet.{name}") for name in (file.name, trial)]
+        views = [await connection.fetchrow(VIEW, f"wallet.{name}") for name in (file.name, trial)]
         return bool(views[0] == views[1])
     finally:
         await transaction.rollback()
@@ -249,10 +184,17 @@ async def _is_unchanged(connection: asyncpg.Connection, file: File, text: str) -
 
 async def _drop(connection: asyncpg.Connection, dropped: asyncpg.Record) -> set[str]:
     """Drops an object, after all of ours that depends on it, and returns their names. Raises DeployError."""
-    names = {str(dropped["name"])}
-    for dependent in await connection.fetch(_DEPENDENTS, dropped["catalogue"], dropped["oid"]):
+    names = await _drop_dependents(connection, dropped)
+    log.info("dropping %s %s", dropped["kind"], dropped["identity"])
+    await connection.execute(f"drop {dropped['kind']} if exists {dropped['identity']}")
+    return names | {str(dropped["name"])}
+
+
+async def _drop_dependents(connection: asyncpg.Connection, dropped: asyncpg.Record) -> set[str]:
+    names: set[str] = set()
+    for dependent in await connection.fetch(DEPENDENTS, dropped["catalogue"], dropped["oid"]):
         ours = await connection.fetch(
-            f"{_OBJECTS} where o.catalogue = $2 and o.oid = $3", _OWNER, dependent["catalogue"], dependent["oid"]
+            f"{OBJECTS} where o.catalogue = $2 and o.oid = $3", _OWNER, dependent["catalogue"], dependent["oid"]
         )
         if not ours or not ours[0]["is_ours"]:
             description = dependent["description"]
@@ -261,13 +203,30 @@ async def _drop(connection: asyncpg.Connection, dropped: asyncpg.Record) -> set[
                 f"drop {description}, run {MIGRATE_COMMAND}, and create it again"
             )
         names |= await _drop(connection, ours[0])
-    log.info("dropping %s %s", dropped["kind"], dropped["identity"])
-    await connection.execute(f"drop {dropped['kind']} if exists {dropped['identity']}")
     return names
 
 
+async def _drop_set_aside(connection: asyncpg.Connection) -> None:
+    """Drops the functions that others have replaced, once the calls that were running at that time have returned."""
+    set_aside = [found for found in await connection.fetch(OBJECTS, _OWNER) if found["name"].startswith(_SET_ASIDE)]
+    if not set_aside:
+        return
+    running = [row["virtualtransaction"] for row in await connection.fetch(RUNNING)]
+    for _ in range(_POLLS):
+        if not await connection.fetch(f"{RUNNING} and l.virtualtransaction = any ($1)", running):
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    else:
+        return  # a query of minutes: the next deployment drops them
+    async with connection.transaction():
+        await lock(connection)
+        await connection.execute(f"set local role {_OWNER}")
+        for found in set_aside:
+            await _drop(connection, found)
+
+
 async def _restore(connection: asyncpg.Connection, grants: list[asyncpg.Record], names: set[str]) -> None:
-    left = set(await connection.fetch(_GRANTS))
+    left = set(await connection.fetch(GRANTS))
     for grant in grants:
         if grant not in left and grant["name"] in names:
             await connection.execute(grant["statement"])

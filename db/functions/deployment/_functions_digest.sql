@@ -19,6 +19,7 @@ as $$
         from pg_proc as p
         where p.pronamespace = 'wallet'::regnamespace
             and p.prokind <> 'a' -- an aggregate has no definition to show
+            and p.proname !~ '^_replaced_' -- a deployment drops these when the calls that run have returned
         union all
         select
             c.oid::regclass::text,
