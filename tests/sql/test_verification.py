@@ -85,6 +85,19 @@ async def test_every_forgery_is_found(own: Database) -> None:
     assert await broken(own) == {wallet_id: found for wallet_id, found in each.items() if found}
 
 
+async def test_what_no_constraint_would_allow_is_a_finding(own: Database) -> None:
+    await own.tamperer.execute(
+        "alter table wallet.operations"
+        " drop constraint operations_type_known, drop constraint operations_amount_positive"
+    )
+    for forgery in ("operation_type = 'BONUS'", "amount = -9223372036854775808"):
+        wallet_id = await forged(own, "nothing")
+        await own.tamperer.execute(LEDGER.format(forgery, 2), wallet_id)
+        assert [(row["invariant"], row["seq"]) for row in await findings(own, wallet_id)] == [
+            ("balance_after_exact", 2)
+        ], forgery
+
+
 # record_verification, admin_verify_wallet, list_broken_wallets
 
 

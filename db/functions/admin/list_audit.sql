@@ -8,48 +8,31 @@ create or replace function wallet.list_audit(
     p_is_backward boolean default false,
     p_wallet_id uuid default null
 )
-returns table (
-    id bigint,
-    at timestamptz,
-    admin text,
-    address inet,
-    action text,
-    wallet_id uuid,
-    outcome text,
-    detail jsonb,
-    currency text
-)
+returns setof wallet.audit_details
 language plpgsql
 stable parallel safe
 security definer
 set search_path = wallet, pg_temp
--- Whether a wallet is given decides the index; the plan has to be made for what is given.
+-- Which index is right depends on the arguments; each "case" below is decided when it is planned.
 set plan_cache_mode = force_custom_plan
 as $$
-#variable_conflict use_column
 begin
     perform _check_limit(p_limit);
-    if p_is_backward then
-        return query
-            select p.*
-            from (
-                select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail, w.currency
-                from audit as a
-                left join wallets as w on a.wallet_id = w.id
-                where (p_from_id is null or a.id > p_from_id) and (p_wallet_id is null or a.wallet_id = p_wallet_id)
-                order by a.id
-                limit p_limit
-            ) as p
-            order by p.id desc;
-    else
-        return query
-            select a.id, a.at, a.admin, a.address, a.action, a.wallet_id, a.outcome, a.detail, w.currency
-            from audit as a
-            left join wallets as w on a.wallet_id = w.id
-            where (p_from_id is null or a.id < p_from_id) and (p_wallet_id is null or a.wallet_id = p_wallet_id)
-            order by a.id desc
-            limit p_limit;
-    end if;
+    return query
+        select p.*
+        from (
+            select a.*
+            from audit_details as a
+            where (p_wallet_id is null or a.wallet_id = p_wallet_id)
+                and case
+                    when p_from_id is null then true
+                    when p_is_backward then a.id > p_from_id
+                    else a.id < p_from_id
+                end
+            order by case when p_is_backward then a.id end, case when p_is_backward is not true then a.id end desc
+            limit p_limit
+        ) as p
+        order by p.id desc;
 end;
 $$;
 

@@ -15,38 +15,37 @@ language plpgsql
 stable parallel safe
 security definer
 set search_path = wallet, pg_temp
+-- Each "case" below is decided when it is planned.
+set plan_cache_mode = force_custom_plan
 set enable_seqscan = off
 as $$
 begin
     perform _check_limit(p_limit);
     perform get_balance(p_wallet_id);
-    if p_is_backward then
-        return query
-            select p.*
-            from (
-                select r.*
-                from rejection_details as r
-                where r.wallet_id = p_wallet_id
-                    and (r.created_at, r.operation_id) > (
-                        coalesce(p_from_created_at, '-infinity'),
-                        coalesce(p_from_id, '00000000-0000-0000-0000-000000000000')
-                    )
-                order by r.created_at, r.operation_id
-                limit p_limit
-            ) as p
-            order by p.created_at desc, p.operation_id desc;
-    else
-        return query
+    return query
+        select p.*
+        from (
             select r.*
             from rejection_details as r
             where r.wallet_id = p_wallet_id
-                and (r.created_at, r.operation_id) < (
-                    coalesce(p_from_created_at, 'infinity'),
-                    coalesce(p_from_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-                )
-            order by r.created_at desc, r.operation_id desc
-            limit p_limit;
-    end if;
+                and case
+                    when p_is_backward then (r.created_at, r.operation_id) > (
+                        coalesce(p_from_created_at, '-infinity'),
+                        coalesce(p_from_id, '00000000-0000-0000-0000-000000000000')
+                    )
+                    else (r.created_at, r.operation_id) < (
+                        coalesce(p_from_created_at, 'infinity'),
+                        coalesce(p_from_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                    )
+                end
+            order by
+                case when p_is_backward then r.created_at end,
+                case when p_is_backward then r.operation_id end,
+                case when p_is_backward is not true then r.created_at end desc,
+                case when p_is_backward is not true then r.operation_id end desc
+            limit p_limit
+        ) as p
+        order by p.created_at desc, p.operation_id desc;
 end;
 $$;
 

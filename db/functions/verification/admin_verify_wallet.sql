@@ -8,12 +8,11 @@ language plpgsql
 security definer
 set search_path = wallet, pg_temp
 as $$
-#variable_conflict use_column
 declare
     v_admin constant text := _require_admin(p_session);
     v_findings bigint;
 begin
-    return query select f.invariant, f.seq, f.expected, f.found from record_verification(p_wallet_id) as f;
+    return query select f.* from record_verification(p_wallet_id) as f;
     get diagnostics v_findings = row_count;
     perform _record_audit(
         v_admin, p_address, 'verify', p_wallet_id, p_detail => jsonb_build_object('findings', v_findings)

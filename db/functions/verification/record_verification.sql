@@ -7,20 +7,19 @@ returns setof wallet.finding
 language plpgsql
 security definer
 set search_path = wallet, pg_temp
+set enable_seqscan = off
 as $$
-#variable_conflict use_column
 declare
     v_findings jsonb;
 begin
-    select coalesce(jsonb_agg(to_jsonb(f)), '[]') into v_findings from verify_wallet(p_wallet_id) as f;
+    perform get_balance(p_wallet_id);
+    select v.findings into v_findings from _verify(array[p_wallet_id]) as v;
     insert into verifications as v (wallet_id, verified_at, findings)
-    -- The first hundred tell what is wrong; all of a long broken history would be too much to keep.
+    -- The first hundred say what is wrong; all of a long broken history would be too much to keep.
     values (p_wallet_id, clock_timestamp(), jsonb_path_query_array(v_findings, '$[0 to 99]'))
     on conflict on constraint verifications_pkey do update
     set verified_at = excluded.verified_at, findings = excluded.findings;
-    return query
-        select f.invariant, f.seq, f.expected, f.found
-        from jsonb_to_recordset(v_findings) as f (invariant text, seq bigint, expected text, found text);
+    return query select f.* from jsonb_populate_recordset(null::finding, v_findings) as f;
 end;
 $$;
 

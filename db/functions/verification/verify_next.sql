@@ -26,7 +26,6 @@ as $$
 declare
     v_after uuid;
     v_ids uuid[];
-    v_found jsonb;
 begin
     select r.last_wallet_id into v_after
     from verification_runs as r
@@ -53,32 +52,33 @@ begin
         return;
     end if;
 
-    select jsonb_agg(to_jsonb(f) order by f.wallet_id) into v_found from _verify(v_ids) as f;
-    -- A sound wallet of which nothing was ever found needs no row.
-    insert into verifications as v (wallet_id, verified_at, findings)
-    select f.wallet_id, clock_timestamp(), jsonb_path_query_array(f.findings, '$[0 to 99]')
-    from jsonb_to_recordset(v_found) as f (wallet_id uuid, findings jsonb)
-    where f.findings <> '[]' or exists (select from verifications as k where k.wallet_id = f.wallet_id)
-    on conflict on constraint verifications_pkey do update
-    set verified_at = excluded.verified_at, findings = excluded.findings;
-    update verification_runs as r
-    set
-        continued_at = clock_timestamp(),
-        last_wallet_id = v_ids[cardinality(v_ids)],
-        wallets = r.wallets + s.wallets,
-        operations = r.operations + s.operations,
-        broken = r.broken + s.broken
-    from (
-        select
-            count(*) as wallets,
-            sum(f.operations) as operations,
-            count(*) filter (where f.findings <> '[]') as broken
-        from jsonb_to_recordset(v_found) as f (operations bigint, findings jsonb)
-    ) as s
-    where r.id = p_run_id;
     return query
-        select f.wallet_id, f.operations, f.findings
-        from jsonb_to_recordset(v_found) as f (wallet_id uuid, operations bigint, findings jsonb);
+        with verified as materialized (
+            select f.wallet_id, f.operations, f.findings from _verify(v_ids) as f
+        ),
+
+        recorded as (
+            -- A sound wallet of which nothing was ever found needs no row.
+            insert into verifications as v (wallet_id, verified_at, findings)
+            select f.wallet_id, clock_timestamp(), jsonb_path_query_array(f.findings, '$[0 to 99]')
+            from verified as f
+            where f.findings <> '[]' or exists (select from verifications as k where k.wallet_id = f.wallet_id)
+            on conflict on constraint verifications_pkey do update
+            set verified_at = excluded.verified_at, findings = excluded.findings
+        ),
+
+        continued as (
+            update verification_runs as r
+            set
+                continued_at = clock_timestamp(),
+                last_wallet_id = v_ids[cardinality(v_ids)],
+                wallets = r.wallets + (select count(*) from verified),
+                operations = r.operations + (select sum(f.operations) from verified as f),
+                broken = r.broken + (select count(*) from verified as f where f.findings <> '[]')
+            where r.id = p_run_id
+        )
+
+        select f.wallet_id, f.operations, f.findings from verified as f order by f.wallet_id;
 end;
 $$;
 

@@ -18,14 +18,12 @@ security definer
 set search_path = wallet, pg_temp
 set enable_seqscan = off
 as $$
-#variable_conflict use_column
 begin
     perform get_balance(p_wallet_id);
     return query
-        select f.invariant, f.seq, f.expected, f.found
+        select f.*
         from _verify(array[p_wallet_id]) as v
-        cross join lateral
-            jsonb_to_recordset(v.findings) as f (invariant text, seq bigint, expected text, found text);
+        cross join lateral jsonb_populate_recordset(null::finding, v.findings) as f;
 end;
 $$;
 

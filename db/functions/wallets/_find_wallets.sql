@@ -3,12 +3,12 @@
 -- id and those whose name contains it, or, if it is shorter than a trigram, begins with it, in upper or lower case.
 --
 -- A text that is in many names is found soonest by walking along the order, one in few names by its trigrams. No
--- estimate tells which it is, because the names that match may all be at the far end; so a hundred times the page is
--- walked, or a thousand times where the index has the names, and only when that did not fill it are the matches
--- gathered and sorted.
+-- estimate says which it is, because the names that match may all be at the far end. So a hundred times the page is
+-- walked, or a thousand times where the index has the names; only if that did not fill the page, all matches are
+-- gathered and sorted: without a limit, so that the planner does not walk again.
 --
--- Has to be planned for its arguments (plan_cache_mode = force_custom_plan): then each "case" and "is null" below is
--- settled beforehand, and what is left is what an index has.
+-- Must be planned for its arguments (plan_cache_mode = force_custom_plan): then each "case" and "is null" below is
+-- decided beforehand, and what is left is what an index has.
 create or replace function wallet._find_wallets(
     p_key text,
     p_is_descending boolean,
@@ -31,35 +31,39 @@ declare
     v_substring constant text := case when char_length(v_q) >= 3 then '%' || v_pattern || '%' end;
     v_id constant uuid := case when v_q ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then v_q::uuid end;
     v_from_name constant text := lower(p_from_name);
+    v_is_walk boolean := v_id is null;
     v_ids uuid[];
 begin
-    if v_id is null then
+    loop
         v_ids := array(
             select s.id
             from (
-                select w.id, w.name
+                select w.id, m.is_match
                 from wallets as w
+                cross join lateral (
+                    select v_q is null
+                        or w.id = v_id
+                        or lower(w.name) like v_substring
+                        or lower(w.name) collate "C" like v_prefix as is_match
+                ) as m
                 where (p_status is null or w.status = p_status)
                     and (p_currency is null or w.currency = p_currency)
+                    and (v_is_walk or m.is_match)
                     and case p_key
-                        when 'created' then
-                            p_from_id is null
-                            or (not p_is_descending and (w.created_at, w.id) > (p_from_created_at, p_from_id))
-                            or (p_is_descending and (w.created_at, w.id) < (p_from_created_at, p_from_id))
-                        when 'named' then
-                            lower(w.name) is not null
-                            and (
-                                p_from_id is null
-                                or (not p_is_descending and (lower(w.name) collate "C", w.id) > (v_from_name, p_from_id))
-                                or (p_is_descending and (lower(w.name) collate "C", w.id) < (v_from_name, p_from_id))
-                            )
-                        else
-                            lower(w.name) is null
-                            and (
-                                p_from_id is null
-                                or (not p_is_descending and w.id > p_from_id)
-                                or (p_is_descending and w.id < p_from_id)
-                            )
+                        when 'created' then true
+                        when 'named' then lower(w.name) is not null
+                        when 'nameless' then lower(w.name) is null
+                    end
+                    and case
+                        when p_from_id is null then true
+                        when p_key = 'created' and p_is_descending
+                            then (w.created_at, w.id) < (p_from_created_at, p_from_id)
+                        when p_key = 'created' then (w.created_at, w.id) > (p_from_created_at, p_from_id)
+                        when p_key = 'named' and p_is_descending
+                            then (lower(w.name) collate "C", w.id) < (v_from_name, p_from_id)
+                        when p_key = 'named' then (lower(w.name) collate "C", w.id) > (v_from_name, p_from_id)
+                        when p_is_descending then w.id < p_from_id
+                        else w.id > p_from_id
                     end
                 order by
                     case when p_key = 'created' and not p_is_descending then w.created_at end,
@@ -68,56 +72,20 @@ begin
                     case when p_key <> 'created' and p_is_descending then lower(w.name) collate "C" end desc,
                     case when not p_is_descending then w.id end,
                     case when p_is_descending then w.id end desc
-                limit p_limit * case when v_q is null then 1 when p_key = 'created' then 100 else 1000 end
-            ) as s
-            where v_q is null or lower(s.name) like v_substring or lower(s.name) like v_prefix
-            limit p_limit
-        );
-    end if;
-    if v_q is null or cardinality(v_ids) = p_limit then
-        return v_ids;
-    end if;
-
-    return array(
-        with found as materialized (
-            select w.id, w.name, w.created_at
-            from wallets as w
-            where (p_status is null or w.status = p_status)
-                and (p_currency is null or w.currency = p_currency)
-                and (w.id = v_id or lower(w.name) like v_substring or lower(w.name) collate "C" like v_prefix)
-                and case p_key
-                    when 'created' then
-                        p_from_id is null
-                        or (not p_is_descending and (w.created_at, w.id) > (p_from_created_at, p_from_id))
-                        or (p_is_descending and (w.created_at, w.id) < (p_from_created_at, p_from_id))
-                    when 'named' then
-                        lower(w.name) is not null
-                        and (
-                            p_from_id is null
-                            or (not p_is_descending and (lower(w.name) collate "C", w.id) > (v_from_name, p_from_id))
-                            or (p_is_descending and (lower(w.name) collate "C", w.id) < (v_from_name, p_from_id))
-                        )
-                    else
-                        lower(w.name) is null
-                        and (
-                            p_from_id is null
-                            or (not p_is_descending and w.id > p_from_id)
-                            or (p_is_descending and w.id < p_from_id)
-                        )
+                limit case
+                    when not v_is_walk then null
+                    when v_q is null then p_limit
+                    when p_key = 'created' then p_limit * 100
+                    else p_limit * 1000
                 end
-        )
-
-        select f.id
-        from found as f
-        order by
-            case when p_key = 'created' and not p_is_descending then f.created_at end,
-            case when p_key = 'created' and p_is_descending then f.created_at end desc,
-            case when p_key <> 'created' and not p_is_descending then lower(f.name) collate "C" end,
-            case when p_key <> 'created' and p_is_descending then lower(f.name) collate "C" end desc,
-            case when not p_is_descending then f.id end,
-            case when p_is_descending then f.id end desc
-        limit p_limit
-    );
+            ) as s
+            where s.is_match
+            limit case when v_is_walk then p_limit end
+        );
+        exit when v_q is null or not v_is_walk or cardinality(v_ids) = p_limit;
+        v_is_walk := false;
+    end loop;
+    return v_ids[:p_limit];
 end;
 $$;
 

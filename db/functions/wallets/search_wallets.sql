@@ -26,7 +26,7 @@ set search_path = wallet, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    v_is_descending constant boolean := (p_order in ('newest', 'name_desc')) <> p_is_backward;
+    v_is_descending constant boolean := (p_order in ('newest', 'name_desc')) <> coalesce(p_is_backward, false);
     v_keys text[];
     v_from_key text;
     v_key text;
