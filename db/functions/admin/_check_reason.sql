@@ -1,3 +1,5 @@
+-- Checks the reason that an admin gives.
+--
 -- Raises: WA021 invalid_reason
 create or replace function wallet._check_reason(p_reason text)
 returns void
@@ -16,4 +18,4 @@ begin
 end;
 $$;
 
-comment on function wallet._check_reason(text) is 'Raises WA021 unless an admin may give this as the reason.';
+comment on function wallet._check_reason(text) is 'Checks the reason that an admin gives; raises WA021.';

@@ -1,5 +1,5 @@
--- The session of a token and the admin whose it is; no row when there is none, or it has expired: after 30 minutes
--- without a request, and 12 hours after it began in any case.
+-- The session of a token and its admin; no row when it is not found or has expired: 30 minutes after the last request,
+-- or 12 hours after it began.
 create or replace function wallet._find_session(p_session text)
 returns table (admin_id uuid, username text, signed_in_at timestamptz, last_seen_at timestamptz, expires_at timestamptz)
 language sql
@@ -15,4 +15,5 @@ as $$
         and e.expires_at > statement_timestamp()
 $$;
 
-comment on function wallet._find_session(text) is 'The live session of a token and the admin whose it is.';
+comment on function wallet._find_session(text) is
+'The session of a token and its admin; no row when not found or expired.';

@@ -1,4 +1,4 @@
--- Writes down what an admin did, in the transaction of the action.
+-- Records what an admin did in the audit log, in the transaction of the action.
 create or replace function wallet._record_audit(
     p_admin text,
     p_address inet,
@@ -14,4 +14,5 @@ as $$
     values (p_admin, p_address, p_action, p_wallet_id, p_outcome, p_detail)
 $$;
 
-comment on function wallet._record_audit(text, inet, text, uuid, text, jsonb) is 'Writes down what an admin did.';
+comment on function wallet._record_audit(text, inet, text, uuid, text, jsonb) is
+'Records what an admin did in the audit log.';

@@ -1,4 +1,4 @@
--- The username of whoever is signed in by a token.
+-- The username of the admin whose session a token is.
 --
 -- Raises: WA020 not_signed_in
 create or replace function wallet._require_admin(p_session text)
@@ -17,4 +17,4 @@ begin
 end;
 $$;
 
-comment on function wallet._require_admin(text) is 'The username of whoever is signed in; raises WA020.';
+comment on function wallet._require_admin(text) is 'The username of a session''s admin; raises WA020.';

@@ -1,8 +1,8 @@
--- The password hash to check a log-in against, null when there is no such admin. Writes down the attempt, which counts
--- as failed until begin_session. Refused once 10 attempts for the account, or 50 from the address, have failed within
--- 15 minutes; a refused call is no attempt.
+-- The password hash to check a sign-in against, null when the admin is not found. Records the attempt, which counts as
+-- failed until begin_session. Raises once 10 attempts for the account, or 50 from the address, have failed within
+-- 15 minutes; a call that raises is no attempt.
 --
--- Locks:  the account and the address against other log-ins, until the transaction ends: attempts at once would not
+-- Locks:  the account and the address against other sign-ins, until the transaction ends: concurrent attempts would not
 --         see each other.
 -- Raises: WA019 too_many_attempts
 create or replace function wallet.begin_login(p_username text, p_address inet)
@@ -15,7 +15,7 @@ declare
     v_username constant text := left(lower(coalesce(p_username, '')), 150);
     v_since constant timestamptz := clock_timestamp() - interval '15 minutes';
 begin
-    -- The account before the address, always: so two calls cannot wait for each other.
+    -- Always the account before the address: otherwise two calls could deadlock.
     perform pg_advisory_xact_lock(1, hashtext(v_username));
     perform pg_advisory_xact_lock(2, hashtext(host(p_address)));
     if (select count(*) from login_attempts as l where l.username = v_username and l.attempted_at > v_since) >= 10
@@ -31,6 +31,6 @@ end;
 $$;
 
 comment on function wallet.begin_login(text, inet) is
-'The password hash to check a log-in against, null for an unknown name; raises WA019 after too many failed attempts.';
+'The password hash to check a sign-in against, null for an unknown name; raises WA019 after too many failed attempts.';
 
 grant execute on function wallet.begin_login(text, inet) to wallet_app;

@@ -1,7 +1,7 @@
--- Signs an admin in, whose password the service has checked: from now on p_session, a random token that the service
--- drew, stands for the admin. The account's failed attempts are forgotten, and expired sessions swept away.
+-- Signs in an admin whose password the service has checked: from now on p_session, a random token that the service
+-- generated, stands for the admin. Deletes the account's failed attempts and all expired sessions.
 --
--- Locks:  nothing that anybody else waits for, but a change of the admin's password.
+-- Locks:  the admin's row against changes, and the rows that it deletes.
 -- Raises: WA018 admin_not_found
 create or replace function wallet.begin_session(p_username text, p_session text, p_address inet)
 returns void
@@ -28,6 +28,6 @@ end;
 $$;
 
 comment on function wallet.begin_session(text, text, inet) is
-'Signs an admin in with a token that the service drew; raises WA018 when there is no such admin.';
+'Signs an admin in with a token that the service generated; raises WA018.';
 
 grant execute on function wallet.begin_session(text, text, inet) to wallet_app;

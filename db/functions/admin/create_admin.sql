@@ -1,7 +1,7 @@
--- Makes an admin, who signs in with a username and a password. The service hashes the password; names that differ only
--- in case are one name.
+-- Creates an admin, who signs in with a username and a password. The service hashes the password; names that differ
+-- only in case are one name.
 --
--- Locks:  nothing that anybody else waits for, but a call that makes the same username.
+-- Locks:  nothing but the username: another call that creates it waits.
 -- Raises: WA016 admin_already_exists   WA017 invalid_username
 create or replace function wallet.create_admin(p_username text, p_password_hash text)
 returns wallet.admin_details
@@ -29,6 +29,6 @@ end;
 $$;
 
 comment on function wallet.create_admin(text, text) is
-'Makes an admin with a hashed password; raises WA016 or WA017 when refused.';
+'Creates an admin with a hashed password; raises WA016 or WA017.';
 
 grant execute on function wallet.create_admin(text, text) to wallet_app;

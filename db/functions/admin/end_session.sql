@@ -1,4 +1,4 @@
--- Signs out whoever is signed in by a token; nothing when nobody is.
+-- Ends the session of a token; does nothing when it is not found.
 --
 -- Locks:  the session's row, until the transaction ends.
 -- Raises: nothing.
@@ -21,6 +21,6 @@ begin
 end;
 $$;
 
-comment on function wallet.end_session(text, inet) is 'Signs out whoever is signed in by a token.';
+comment on function wallet.end_session(text, inet) is 'Ends the session of a token.';
 
 grant execute on function wallet.end_session(text, inet) to wallet_app;

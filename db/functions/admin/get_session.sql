@@ -1,5 +1,5 @@
--- Who is signed in by a token, since when, and until when if nothing more is asked; no row when nobody is. Asking keeps
--- the session alive.
+-- The admin of a session, when it began, and when it expires without another request; no row when it is not found or
+-- has expired. Each call extends the session.
 --
 -- Locks:  the session's row, at most once a minute.
 -- Raises: nothing.
@@ -11,7 +11,7 @@ set search_path = wallet, pg_temp
 as $$
 #variable_conflict use_column
 begin
-    -- Not at every request: each version of the row is work for vacuum.
+    -- Not on every request: each version of the row is work for vacuum.
     update admin_sessions as s
     set last_seen_at = statement_timestamp()
     from _find_session(p_session) as f
@@ -22,6 +22,6 @@ end;
 $$;
 
 comment on function wallet.get_session(text) is
-'Who is signed in by a token, since when and until when; no row when nobody is. Keeps the session alive.';
+'The admin of a session, when it began and when it expires; no row when not found or expired. Extends the session.';
 
 grant execute on function wallet.get_session(text) to wallet_app;

@@ -1,4 +1,4 @@
--- Writes down that a log-in was refused.
+-- Records a failed sign-in in the audit log.
 --
 -- Locks:  nothing.
 -- Raises: nothing.
@@ -11,6 +11,6 @@ as $$
     select _record_audit(left(coalesce(p_username, ''), 150), p_address, 'login', null, 'refused')
 $$;
 
-comment on function wallet.refuse_login(text, inet) is 'Writes down in the audit that a log-in was refused.';
+comment on function wallet.refuse_login(text, inet) is 'Records a failed sign-in in the audit log.';
 
 grant execute on function wallet.refuse_login(text, inet) to wallet_app;

@@ -1,5 +1,5 @@
--- Stores another hash of the same password: the service's parameters were raised since the last one was made. Does
--- nothing when the password was changed meanwhile, and ends no session.
+-- Stores another hash of the same password, for when the service's hashing parameters were raised. Does nothing when
+-- the password was changed meanwhile, and ends no session.
 --
 -- Locks:  the admin's row, until the transaction ends.
 -- Raises: nothing.

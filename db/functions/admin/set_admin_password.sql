@@ -1,7 +1,7 @@
--- Gives an admin another password and ends all sessions of that admin. With p_session it has to be the admin's own;
--- without, it is an operator at the command line.
+-- Changes an admin's password and ends all sessions of that admin. p_session must be the admin's own; null is an
+-- operator at the command line.
 --
--- Locks:  the admin's row, until the transaction ends.
+-- Locks:  the rows of the admin and of the sessions, until the transaction ends.
 -- Raises: WA018 admin_not_found   WA020 not_signed_in
 create or replace function wallet.set_admin_password(
     p_username text,
@@ -34,6 +34,6 @@ end;
 $$;
 
 comment on function wallet.set_admin_password(text, text, text, inet) is
-'Gives an admin another password and ends the admin''s sessions; raises WA018 or WA020 when refused.';
+'Changes an admin''s password and ends the admin''s sessions; raises WA018 or WA020.';
 
 grant execute on function wallet.set_admin_password(text, text, text, inet) to wallet_app;

@@ -1,5 +1,5 @@
--- Adds an API key, for create_api_key and admin_create_api_key. Asked again for the very same key, because a form was
--- sent twice, it answers what is there.
+-- Creates an API key, for create_api_key and admin_create_api_key. Repeated with the same arguments, because a form was
+-- sent twice, it returns the key that exists.
 --
 -- Raises: WA014 invalid_name    WA023 api_key_already_exists
 --         WA025 invalid_scope   WA026 invalid_rate_limit
@@ -42,4 +42,4 @@ end;
 $$;
 
 comment on function wallet._add_api_key(text, text, bytea, integer) is
-'Adds an API key; raises WA014, WA023, WA025 or WA026 when refused.';
+'Creates an API key; raises WA014, WA023, WA025 or WA026.';

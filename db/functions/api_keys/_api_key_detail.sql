@@ -1,4 +1,4 @@
--- What the audit says of an API key.
+-- The detail of an API key in the audit log.
 create or replace function wallet._api_key_detail(p_key wallet.api_key_details)
 returns jsonb
 language sql
@@ -9,4 +9,4 @@ as $$
     ))
 $$;
 
-comment on function wallet._api_key_detail(wallet.api_key_details) is 'What the audit says of an API key.';
+comment on function wallet._api_key_detail(wallet.api_key_details) is 'The detail of an API key in the audit log.';

@@ -1,4 +1,4 @@
--- Revokes a live API key, for revoke_api_key and admin_revoke_api_key; null when there is none of this id.
+-- Revokes a live API key, for revoke_api_key and admin_revoke_api_key; null when not found.
 create or replace function wallet._revoke_api_key(p_id uuid)
 returns wallet.api_key_details
 language plpgsql
@@ -14,4 +14,4 @@ begin
 end;
 $$;
 
-comment on function wallet._revoke_api_key(uuid) is 'Revokes a live API key; null when there is none of this id.';
+comment on function wallet._revoke_api_key(uuid) is 'Revokes a live API key; null when not found.';

@@ -1,7 +1,7 @@
--- Makes an API key for an admin, as create_api_key does. Sent again by the same form, it answers the key and makes
--- nothing twice.
+-- Creates an API key for an admin, as create_api_key does. A form that is sent twice creates one key, and both calls
+-- return it.
 --
--- Locks:  nothing that anybody else waits for, but a call that makes a key of the same name.
+-- Locks:  nothing but the name: another call that creates a key of that name waits.
 -- Raises: WA014 invalid_name    WA020 not_signed_in        WA023 api_key_already_exists
 --         WA025 invalid_scope   WA026 invalid_rate_limit
 create or replace function wallet.admin_create_api_key(
@@ -30,6 +30,6 @@ end;
 $$;
 
 comment on function wallet.admin_create_api_key(text, inet, text, text, bytea, integer) is
-'Makes an API key for an admin; raises WA020 and what create_api_key raises.';
+'Creates an API key for an admin; raises WA020 and what create_api_key raises.';
 
 grant execute on function wallet.admin_create_api_key(text, inet, text, text, bytea, integer) to wallet_app;

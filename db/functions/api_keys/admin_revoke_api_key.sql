@@ -1,6 +1,6 @@
--- Revokes an API key for an admin. Of one that was revoked before, it answers when that was.
+-- Revokes an API key for an admin. One that was revoked before is returned unchanged.
 --
--- Locks:  the key's row, until the transaction ends.
+-- Locks:  the API key's row, until the transaction ends.
 -- Raises: WA020 not_signed_in   WA024 api_key_not_found
 create or replace function wallet.admin_revoke_api_key(p_session text, p_address inet, p_id uuid)
 returns wallet.api_key_details

@@ -1,7 +1,7 @@
--- Whose API keys these are, from the sha256 of each: a row per item, in the order of the items, and nulls where there
--- is no such key or it was revoked. Notes that they are in use.
+-- The API keys of these sha256 hashes: a row per item, in the order of the items, nulls where the key is not found or
+-- was revoked. Records when each was last used.
 --
--- Locks:  the rows of the keys, at most once a minute, and never waits for one.
+-- Locks:  the API keys' rows, at most once a minute, and never waits for one.
 -- Raises: nothing.
 create or replace function wallet.check_api_keys(p_key_hashes bytea[])
 returns table (id uuid, name text, scope text, rate_limit integer)
@@ -14,7 +14,7 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 begin
-    -- Not at every request: each version of the row is work for vacuum.
+    -- Not on every request: each version of the row is work for vacuum.
     update api_keys as k
     set last_used_at = statement_timestamp()
     from (
@@ -28,13 +28,13 @@ begin
     where k.id = u.id;
     return query
         select k.id, k.name, k.scope, k.rate_limit
-        from unnest(p_key_hashes) with ordinality as i (key_hash, place)
+        from unnest(p_key_hashes) with ordinality as i (key_hash, index)
         left join api_keys as k on i.key_hash = k.key_hash and k.revoked_at is null
-        order by i.place;
+        order by i.index;
 end;
 $$;
 
 comment on function wallet.check_api_keys(bytea[]) is
-'Whose API keys these are, by the sha256 of each; nulls where there is no such live key.';
+'The API keys of these sha256 hashes, a row per item in order; nulls where not found or revoked.';
 
 grant execute on function wallet.check_api_keys(bytea[]) to wallet_app;

@@ -1,8 +1,8 @@
--- Makes an API key from the sha256 of what the caller will present, which the database never sees. A name is one live
--- key's; p_rate_limit is in requests a second, null for no limit. In psql:
--- select wallet.create_api_key('shop', 'operate', sha256('what the shop will present'))
+-- Creates an API key from the sha256 of what the caller will send; the database never sees the key itself. No two live
+-- keys share a name. p_rate_limit is in requests per second, null for no limit. In psql:
+-- select wallet.create_api_key('shop', 'operate', sha256('what the shop will send'))
 --
--- Locks:  nothing that anybody else waits for, but a call that makes a key of the same name.
+-- Locks:  nothing but the name: another call that creates a key of that name waits.
 -- Raises: WA014 invalid_name    WA023 api_key_already_exists
 --         WA025 invalid_scope   WA026 invalid_rate_limit
 create or replace function wallet.create_api_key(
@@ -25,6 +25,6 @@ end;
 $$;
 
 comment on function wallet.create_api_key(text, text, bytea, integer) is
-'Makes an API key from its sha256; raises WA014, WA023, WA025 or WA026 when refused.';
+'Creates an API key from its sha256; raises WA014, WA023, WA025 or WA026.';
 
 grant execute on function wallet.create_api_key(text, text, bytea, integer) to wallet_app;

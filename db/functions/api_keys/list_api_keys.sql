@@ -1,4 +1,4 @@
--- The API keys: the live ones first, the newest of each first.
+-- API keys: live before revoked, and the newest first within each.
 --
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
@@ -19,6 +19,6 @@ begin
 end;
 $$;
 
-comment on function wallet.list_api_keys(integer) is 'The API keys, the live ones first; raises WA015.';
+comment on function wallet.list_api_keys(integer) is 'API keys, live before revoked; raises WA015.';
 
 grant execute on function wallet.list_api_keys(integer) to wallet_app, wallet_reader;

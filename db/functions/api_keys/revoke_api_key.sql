@@ -1,6 +1,6 @@
--- Revokes the live API key of a name. What presents it is refused within 5 seconds: for so long the services remember.
+-- Revokes the live API key of a name. Services cache keys, and reject this one within 5 seconds.
 --
--- Locks:  the key's row, until the transaction ends.
+-- Locks:  the API key's row, until the transaction ends.
 -- Raises: WA024 api_key_not_found
 create or replace function wallet.revoke_api_key(p_name text)
 returns wallet.api_key_details

@@ -1,5 +1,5 @@
--- sha256 over all functions and views in this schema as the database has them now: definitions, owners and grants. What
--- a DBA grants to other roles on a view is not ours to judge.
+-- sha256 of all functions and views of the schema as they are now: definitions, owners and grants. On views it leaves
+-- out what a DBA grants to other roles.
 create or replace function wallet._functions_digest()
 returns text
 language sql

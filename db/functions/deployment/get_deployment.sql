@@ -1,7 +1,8 @@
--- The latest deployment: which source it was made from, and whether the functions are still as it left them.
--- No row before the first.
+-- The latest deployment: the digest of its source, and whether the functions are unchanged since. No row before the
+-- first.
 --
 -- Locks:  nothing.
+-- Raises: nothing.
 create or replace function wallet.get_deployment()
 returns table (source_digest text, is_intact boolean, deployed_at timestamptz, deployed_by text)
 language sql
@@ -16,6 +17,6 @@ as $$
 $$;
 
 comment on function wallet.get_deployment() is
-'The latest deployment: its source, whether the functions are still as it left them, when, and by whom.';
+'The latest deployment: digest of its source, whether the functions are unchanged since, when, and by whom.';
 
 grant execute on function wallet.get_deployment() to wallet_app, wallet_reader;

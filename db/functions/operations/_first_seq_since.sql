@@ -1,5 +1,5 @@
--- The seq of a wallet's first operation at or after a time, one more than the last seq when there is none. By binary
--- search: within a wallet created_at never runs backwards.
+-- The seq of a wallet's first operation at or after a time, one more than the last seq if none. A binary search:
+-- within a wallet created_at never runs backwards.
 create or replace function wallet._first_seq_since(p_wallet_id uuid, p_time timestamptz)
 returns bigint
 language plpgsql
@@ -13,7 +13,7 @@ declare
 begin
     while v_low < v_high loop
         v_middle := (v_low + v_high) / 2;
-        -- In the order of seq, though there is one: whatever the statistics say, it is that index that is searched.
+        -- Ordered, though it is one row: so the index on seq is used whatever the statistics say.
         v_time := (
             select o.created_at from operations as o
             where o.wallet_id = p_wallet_id and o.seq >= v_middle

@@ -1,9 +1,9 @@
--- Deposits or withdraws for an admin, who says why. Answers what apply_operations does for a single item: a refusal is
--- a row, and one by a money rule is remembered in rejections. Sent again with its key it gives the first answer, and is
--- not written to the audit twice.
+-- Deposits or withdraws for an admin, who gives a reason. Returns what apply_operations returns for one item: a
+-- rejection is a row, and one by a money rule is remembered in rejections. Repeated with its idempotency key it returns
+-- the first result, and is recorded in the audit log once.
 --
 -- Locks:  the wallet's row, until the transaction ends.
--- Raises: WA020 not_signed_in   WA021 invalid_reason; what apply_operations raises, and never for the operation.
+-- Raises: WA020 not_signed_in   WA021 invalid_reason; never for the operation.
 create or replace function wallet.admin_apply_operation(
     p_session text,
     p_address inet,

@@ -1,4 +1,4 @@
--- Writes down that an admin takes a wallet's operations of a period out of the house.
+-- Records in the audit log that an admin exports a wallet's operations of a period.
 --
 -- Locks:  nothing.
 -- Raises: WA001 wallet_not_found   WA020 not_signed_in
@@ -30,6 +30,6 @@ end;
 $$;
 
 comment on function wallet.admin_record_export(text, inet, uuid, timestamptz, timestamptz) is
-'Writes down that an admin exports a wallet''s operations; raises WA001 or WA020.';
+'Records in the audit log that an admin exports a wallet''s operations; raises WA001 or WA020.';
 
 grant execute on function wallet.admin_record_export(text, inet, uuid, timestamptz, timestamptz) to wallet_app;

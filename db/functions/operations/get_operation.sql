@@ -25,6 +25,6 @@ end;
 $$;
 
 comment on function wallet.get_operation(uuid, uuid) is
-'One operation of a wallet; raises WA001 or WA010 when there is no such wallet or operation.';
+'One operation of a wallet; raises WA001 or WA010.';
 
 grant execute on function wallet.get_operation(uuid, uuid) to wallet_app, wallet_reader;

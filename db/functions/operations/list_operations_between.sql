@@ -1,4 +1,4 @@
--- A wallet's operations from p_from until before p_until (null: without bound), oldest first, in pages: those after
+-- A wallet's operations from p_from until before p_until (null for no bound), oldest first, in pages: those after
 -- p_after_seq, at most p_limit.
 --
 -- Locks:  nothing.

@@ -1,5 +1,5 @@
--- What applying an operation now would lead to: the SQLSTATE of the rule that it breaks, or the balance that it leaves.
--- Applies nothing and promises nothing: the wallet may change before the operation is applied.
+-- The SQLSTATE of the rule that an operation would break now, or the balance that it would leave. Applies nothing: the
+-- wallet may change before the operation is applied.
 --
 -- Locks:  nothing.
 -- Raises: WA001 wallet_not_found

@@ -1,10 +1,10 @@
--- How many deposits and withdrawals were applied in each of the last p_hours hours of UTC, the current one included,
--- oldest first.
+-- How many operations added to a balance (deposits) and took from one (withdrawals) in each of the last p_hours hours
+-- of UTC, the current one included, oldest first. Counted by sign, so that no type is left out.
 --
--- There is no index on the time of an operation: every one would pay for it. But the ledger is append-only, so its
--- blocks are in order of time but for a few neighbours that were filled at once: the first block of the period is found
--- by binary search, and the blocks from it on are read. When those are many, evenly spaced ones stand for all, and the
--- numbers are estimates.
+-- The time of an operation has no index: every insert would pay for it. But the ledger is append-only, so its blocks
+-- are in order of time, except neighbours that were filled concurrently: a binary search finds the first block of the
+-- period, and the blocks from there on are read. When those are many, evenly spaced ones stand for all, and the numbers
+-- are estimates.
 --
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
@@ -14,7 +14,6 @@ language plpgsql
 stable
 security definer
 set search_path = wallet, pg_temp
--- By the blocks alone, whatever the statistics say.
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -51,8 +50,8 @@ begin
             select
                 -- Hours of UTC begin at whole multiples of 3600 seconds.
                 floor(extract(epoch from o.created_at)::float8 / 3600) as since_epoch,
-                count(*) filter (where o.operation_type = 'DEPOSIT') * v_step as deposits,
-                count(*) filter (where o.operation_type = 'WITHDRAW') * v_step as withdrawals
+                count(*) filter (where _operation_sign(o.operation_type) = 1) * v_step as deposits,
+                count(*) filter (where _operation_sign(o.operation_type) = -1) * v_step as withdrawals
             from generate_series(v_low, v_blocks, v_step) as b (block)
             cross join lateral (
                 select n.created_at, n.operation_type
@@ -68,6 +67,6 @@ end;
 $$;
 
 comment on function wallet.get_activity(integer) is
-'Deposits and withdrawals of each of the last hours, oldest first: exact or, when there are many, estimates.';
+'Deposits and withdrawals in each of the last hours, oldest first; estimates when there are many. Raises WA015.';
 
 grant execute on function wallet.get_activity(integer) to wallet_app, wallet_reader;

@@ -1,4 +1,4 @@
--- How many wallets there are of each currency, and how much money they hold. Reads every wallet.
+-- The number of wallets of each currency and the sum of their balances. Reads every wallet.
 --
 -- Locks:  nothing.
 -- Raises: nothing.
@@ -12,6 +12,7 @@ as $$
     select * from currency_totals as t order by t.currency
 $$;
 
-comment on function wallet.get_totals() is 'Wallets and money of each currency. Reads every wallet.';
+comment on function wallet.get_totals() is
+'The number of wallets of each currency and the sum of their balances. Reads every wallet.';
 
 grant execute on function wallet.get_totals() to wallet_app, wallet_reader;

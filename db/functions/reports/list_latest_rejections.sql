@@ -1,5 +1,5 @@
--- The newest remembered refusals of all wallets, newest first, each with its wallet's name and currency. There is no
--- index that has them in order of time; they are in the last blocks of the table, which only grows.
+-- The newest remembered rejections of all wallets, newest first, each with its wallet's name and currency. No index has
+-- them in order of time, but they are in the last blocks of the table, which is append-only.
 --
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
@@ -9,7 +9,6 @@ language plpgsql
 stable
 security definer
 set search_path = wallet, pg_temp
--- By the blocks, and each wallet by its id, whatever the statistics say.
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -17,7 +16,7 @@ set enable_material = off
 as $$
 declare
     v_blocks constant bigint := pg_relation_size('rejections') / current_setting('block_size')::bigint;
-    -- Blocks that were filled at once are no further apart, nor are more left empty by a crash, as a rule.
+    -- Usually enough: for blocks filled concurrently, and for those that a crash left empty.
     v_count bigint := 64;
     v_from tid;
 begin
@@ -42,6 +41,6 @@ end;
 $$;
 
 comment on function wallet.list_latest_rejections(integer) is
-'The newest remembered refusals of all wallets, newest first, with the wallet''s name and currency; raises WA015.';
+'The newest remembered rejections of all wallets, newest first, with the wallet''s name and currency; raises WA015.';
 
 grant execute on function wallet.list_latest_rejections(integer) to wallet_app, wallet_reader;

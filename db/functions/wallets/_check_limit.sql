@@ -1,3 +1,5 @@
+-- Checks the length of a page.
+--
 -- Raises: WA015 invalid_limit
 create or replace function wallet._check_limit(p_limit integer)
 returns void
@@ -12,4 +14,4 @@ begin
 end;
 $$;
 
-comment on function wallet._check_limit(integer) is 'Raises WA015 unless a page may be this long.';
+comment on function wallet._check_limit(integer) is 'Checks the length of a page; raises WA015.';

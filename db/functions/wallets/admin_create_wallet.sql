@@ -1,8 +1,8 @@
--- Makes a wallet for an admin, with an opening deposit if one is given (idempotency key "opening"): both or neither.
--- Sent again by the same admin, because a form was clicked twice, it answers the wallet and makes nothing twice.
+-- Creates a wallet for an admin, with an opening deposit if one is given (idempotency key "opening"): both or neither.
+-- A form that the same admin sends twice creates one wallet, and both calls return it.
 --
 -- Locks:  the wallet's row, until the transaction ends.
--- Raises: WA003 invalid_amount     WA009 wallet_already_exists (and it is no repetition)
+-- Raises: WA003 invalid_amount     WA009 wallet_already_exists (by another call)
 --         WA011 invalid_currency   WA014 invalid_name
 --         WA020 not_signed_in
 create or replace function wallet.admin_create_wallet(
@@ -49,6 +49,6 @@ end;
 $$;
 
 comment on function wallet.admin_create_wallet(text, inet, uuid, text, text, bigint) is
-'Makes a wallet for an admin, with an opening deposit if given; raises WA020 and what create_wallet raises.';
+'Creates a wallet for an admin, with an opening deposit if given; raises WA020 and what create_wallet raises.';
 
 grant execute on function wallet.admin_create_wallet(text, inet, uuid, text, text, bigint) to wallet_app;

@@ -1,5 +1,5 @@
--- Freezes, unfreezes or closes a wallet for an admin, who says why. Asking for the status that it has changes nothing,
--- and is not written to the audit.
+-- Freezes, unfreezes or closes a wallet for an admin, who gives a reason. The status that it already has changes
+-- nothing, and is not recorded in the audit log.
 --
 -- Locks:  the wallet's row, until the transaction ends.
 -- Raises: WA001 wallet_not_found   WA006 wallet_not_active (it is closed)
@@ -30,7 +30,8 @@ begin
         perform _record_audit(
             v_admin,
             p_address,
-            case p_status when 'FROZEN' then 'freeze' when 'ACTIVE' then 'unfreeze' else 'close' end,
+            -- An unknown status has no action, and the audit log rejects a null.
+            case p_status when 'FROZEN' then 'freeze' when 'ACTIVE' then 'unfreeze' when 'CLOSED' then 'close' end,
             p_wallet_id,
             p_detail => jsonb_build_object('reason', p_reason)
         );
@@ -40,6 +41,6 @@ end;
 $$;
 
 comment on function wallet.admin_set_wallet_status(text, inet, uuid, text, text) is
-'Makes a wallet ACTIVE, FROZEN or CLOSED for an admin, who says why; raises WA020, WA021 or as set_wallet_status.';
+'Freezes, unfreezes or closes a wallet for an admin; raises WA020, WA021 and what set_wallet_status raises.';
 
 grant execute on function wallet.admin_set_wallet_status(text, inet, uuid, text, text) to wallet_app;

@@ -1,7 +1,7 @@
--- Makes an empty, active wallet. Its id is drawn at random, or the caller's own: then a repeated call is refused with
--- WA009 instead of making a second wallet.
+-- Creates an empty, active wallet. Its id is generated, or the caller's own: then a repeated call raises WA009 instead
+-- of creating a second wallet.
 --
--- Locks:  nothing that others wait for.
+-- Locks:  nothing but the id: another call that creates it waits.
 -- Raises: WA009 wallet_already_exists   WA011 invalid_currency   WA014 invalid_name
 create or replace function wallet.create_wallet(
     p_name text default null,
@@ -37,6 +37,6 @@ end;
 $$;
 
 comment on function wallet.create_wallet(text, text, uuid) is
-'Makes an empty wallet in an ISO 4217 currency; raises WA009, WA011 or WA014 when refused.';
+'Creates an empty wallet in an ISO 4217 currency; raises WA009, WA011 or WA014.';
 
 grant execute on function wallet.create_wallet(text, text, uuid) to wallet_app;

@@ -1,6 +1,6 @@
 -- The balance of a wallet in minor units.
 --
--- Locks:  nothing. Reads what is committed when it is called.
+-- Locks:  nothing.
 -- Raises: WA001 wallet_not_found
 create or replace function wallet.get_balance(p_wallet_id uuid)
 returns bigint
@@ -22,6 +22,6 @@ end;
 $$;
 
 comment on function wallet.get_balance(uuid) is
-'The balance of a wallet in minor units; raises WA001 when there is no such wallet.';
+'The balance of a wallet in minor units; raises WA001.';
 
 grant execute on function wallet.get_balance(uuid) to wallet_app, wallet_reader;

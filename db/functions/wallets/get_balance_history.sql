@@ -1,4 +1,4 @@
--- A wallet's balance over time, oldest first, in at most p_points points: after every operation if those are no more,
+-- A wallet's balance over time, oldest first, in at most p_points points: after every operation if they are that few,
 -- else after evenly spaced ones, the first and the last among them. Each point is one look-up, however many operations
 -- there are.
 --
@@ -22,7 +22,7 @@ declare
 begin
     perform _check_limit(p_points);
     v_last := (get_wallet(p_wallet_id)).last_seq;
-    -- The first and the last are two points, even if only one is asked for.
+    -- The first and the last are two points, even if p_points is 1.
     v_steps := greatest(least(v_last, p_points) - 1, 1);
     return query
         select o.seq, o.balance_after, o.created_at
@@ -32,7 +32,7 @@ begin
             where f.wallet_id = p_wallet_id and f.seq = 1 + i.step * (v_last - 1) / v_steps
             limit 1 -- a fence: one look-up a point, however many rows the planner thinks there are
         ) as o
-        -- A wallet with one operation has its first and its last in one.
+        -- With one operation, the first is also the last.
         where i.step = 0 or v_last > 1
         order by i.step;
 end;

@@ -1,5 +1,5 @@
--- The balances of many wallets in minor units, as of one moment: a row per item, in order; position is its place from
--- 1. The balance is null where there is no such wallet.
+-- The balances of many wallets in minor units, as of one moment: a row per item, in order; position is its index from
+-- 1. The balance is null where the wallet is not found.
 --
 -- Locks:  nothing.
 -- Raises: nothing.
@@ -14,13 +14,13 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_material = off
 as $$
-    select i.place::integer, i.wallet_id, w.balance
-    from unnest(p_wallet_ids) with ordinality as i (wallet_id, place)
+    select i.index::integer, i.wallet_id, w.balance
+    from unnest(p_wallet_ids) with ordinality as i (wallet_id, index)
     left join wallets as w on i.wallet_id = w.id
-    order by i.place
+    order by i.index
 $$;
 
 comment on function wallet.get_balances(uuid[]) is
-'The balances of many wallets in minor units, a row per item in order; null where there is no such wallet.';
+'The balances of many wallets in minor units, a row per item in order; null where not found.';
 
 grant execute on function wallet.get_balances(uuid[]) to wallet_app, wallet_reader;

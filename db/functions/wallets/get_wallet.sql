@@ -1,4 +1,4 @@
--- A wallet, whole.
+-- A wallet with its balance, status and currency.
 --
 -- Locks:  nothing.
 -- Raises: WA001 wallet_not_found
@@ -21,6 +21,6 @@ begin
 end;
 $$;
 
-comment on function wallet.get_wallet(uuid) is 'A wallet; raises WA001 when there is no such wallet.';
+comment on function wallet.get_wallet(uuid) is 'A wallet with its balance, status and currency; raises WA001.';
 
 grant execute on function wallet.get_wallet(uuid) to wallet_app, wallet_reader;

@@ -1,5 +1,5 @@
--- Freezes (FROZEN), unfreezes (ACTIVE) or closes (CLOSED) a wallet. Only an empty wallet can be closed, and for good.
--- Asking for the status that the wallet has changes nothing.
+-- Freezes (FROZEN), unfreezes (ACTIVE) or closes (CLOSED) a wallet. Only an empty wallet can be closed, and a closed
+-- one stays closed. The status that the wallet already has changes nothing.
 --
 -- Locks:  the wallet's row, until the transaction ends.
 -- Raises: WA001 wallet_not_found   WA006 wallet_not_active (it is closed)
@@ -39,6 +39,6 @@ end;
 $$;
 
 comment on function wallet.set_wallet_status(uuid, text) is
-'Makes a wallet ACTIVE, FROZEN or CLOSED (only when empty); raises WA001, WA006, WA012 or WA013 when refused.';
+'Makes a wallet ACTIVE, FROZEN or CLOSED (only when empty); raises WA001, WA006, WA012 or WA013.';
 
 grant execute on function wallet.set_wallet_status(uuid, text) to wallet_app;
