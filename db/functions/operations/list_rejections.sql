@@ -1,4 +1,4 @@
--- A page of a wallet's remembered refusals, newest first: those older than the one with the given position, or,
+-- A page of a wallet's remembered rejections, newest first: those older than the one with the given position, or,
 -- backward, those newer than it.
 --
 -- Locks:  nothing.
@@ -50,7 +50,7 @@ end;
 $$;
 
 comment on function wallet.list_rejections(uuid, integer, timestamptz, uuid, boolean) is
-'A page of a wallet''s remembered refusals, newest first; raises WA001 or WA015.';
+'A page of a wallet''s remembered rejections, newest first; raises WA001 or WA015.';
 
 grant execute on function wallet.list_rejections(uuid, integer, timestamptz, uuid, boolean)
 to wallet_app, wallet_reader;

@@ -1,6 +1,6 @@
--- Verifies a wallet for an admin: what record_verification does and answers.
+-- Verifies a wallet for an admin, as record_verification does, and records that in the audit log.
 --
--- Locks:  the wallet's verification, until the transaction ends; nothing that an operation waits for.
+-- Locks:  the wallet's verification, until the transaction ends; operations never wait for it.
 -- Raises: WA001 wallet_not_found   WA020 not_signed_in
 create or replace function wallet.admin_verify_wallet(p_session text, p_address inet, p_wallet_id uuid)
 returns setof wallet.finding
@@ -21,6 +21,6 @@ end;
 $$;
 
 comment on function wallet.admin_verify_wallet(text, inet, uuid) is
-'Verifies a wallet for an admin, and keeps what was found; raises WA001 or WA020.';
+'Verifies a wallet for an admin, and keeps the findings; raises WA001 or WA020.';
 
 grant execute on function wallet.admin_verify_wallet(text, inet, uuid) to wallet_app;

@@ -1,5 +1,5 @@
--- Begins to verify the whole ledger, which verify_next goes on with; or, with p_is_resumed, takes up the last run that
--- was not finished, where it was left. Answers the run, how far it has come, and about how many operations there are.
+-- Begins to verify the whole ledger, which verify_next continues; or, with p_is_resumed, resumes the last run that was
+-- not finished. Returns the run, how far it has come, and about how many operations there are.
 --
 -- Locks:  nothing.
 -- Raises: nothing.
@@ -39,6 +39,6 @@ end;
 $$;
 
 comment on function wallet.begin_verification(boolean) is
-'Begins to verify the whole ledger, or takes up the last run that was not finished.';
+'Begins to verify the whole ledger, or resumes the last run that was not finished.';
 
 grant execute on function wallet.begin_verification(boolean) to wallet_app;

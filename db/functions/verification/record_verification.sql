@@ -1,6 +1,6 @@
--- Verifies a wallet as verify_wallet does, with the same answer, and keeps what was found for list_broken_wallets.
+-- Verifies a wallet as verify_wallet does, with the same result, and keeps the findings for list_broken_wallets.
 --
--- Locks:  the wallet's verification, until the transaction ends; nothing that an operation waits for.
+-- Locks:  the wallet's verification, until the transaction ends; operations never wait for it.
 -- Raises: WA001 wallet_not_found
 create or replace function wallet.record_verification(p_wallet_id uuid)
 returns setof wallet.finding
@@ -24,6 +24,6 @@ end;
 $$;
 
 comment on function wallet.record_verification(uuid) is
-'Verifies a wallet as verify_wallet does, and keeps what was found; raises WA001.';
+'Verifies a wallet as verify_wallet does, and keeps the findings; raises WA001.';
 
 grant execute on function wallet.record_verification(uuid) to wallet_app;

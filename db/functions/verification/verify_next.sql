@@ -1,9 +1,9 @@
--- Goes on with a verification of the whole ledger: up to p_wallets more wallets, or fewer once they have p_operations
--- operations; a row for each, with its operations and an array of what verify_wallet tells of. No row: it is finished.
+-- Continues a verification of the whole ledger: up to p_wallets more wallets, or fewer once they have p_operations
+-- operations; a row for each, with its operations and an array of what verify_wallet finds. No row: it is finished.
 -- How far it has come is kept in the same transaction, as is what was found, for list_broken_wallets. Each wallet is
--- judged as of one moment; one that is made meanwhile may be left out.
+-- judged as of one moment; one that is created during the run may be left out.
 --
--- Locks:  the run, until the transaction ends; nothing that an operation waits for.
+-- Locks:  the run, until the transaction ends; operations never wait for it.
 -- Raises: nothing.
 create or replace function wallet.verify_next(
     p_run_id bigint,
@@ -83,6 +83,6 @@ end;
 $$;
 
 comment on function wallet.verify_next(bigint, integer, bigint) is
-'Goes on with a verification of the whole ledger: a row per wallet that was verified, none when it is finished.';
+'Continues a verification of the whole ledger: a row per wallet that was verified, none when it is finished.';
 
 grant execute on function wallet.verify_next(bigint, integer, bigint) to wallet_app;

@@ -1,10 +1,10 @@
--- Derives a wallet anew from its operations and returns a row for every invariant that does not hold: no row when it is
+-- Derives a wallet again from its operations and returns a row for every invariant that does not hold: no row when it is
 -- sound. seq says which operation breaks it, null where it is the wallet's own row.
 --
 --   seq_gapless          the operations are numbered 1, 2, 3, …
 --   balance_after_exact  each balance_after is the one before plus a deposit or minus a withdrawal
 --   time_not_backwards   no created_at is before the one of the previous operation
---   id_of_key            each id is the one made of the wallet and the idempotency key
+--   id_of_key            each id is the one of the wallet and the idempotency key
 --   balance_exact        the wallet's balance is the newest balance_after, 0 without operations
 --   last_seq_exact       the wallet's last_seq is the newest seq, 0 without operations
 --

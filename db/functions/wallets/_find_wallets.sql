@@ -1,4 +1,4 @@
--- The ids of a page of wallets in the order of p_key, descending if asked to, from a position on: p_key is created (by
+-- The ids of a page of wallets in the order of p_key, descending if p_is_descending, from a position on: p_key is created (by
 -- created_at), named (those with a name, by it in lower case) or nameless (those without). p_q keeps the wallet of this
 -- id and those whose name contains it, or, if it is shorter than a trigram, begins with it, in upper or lower case.
 --

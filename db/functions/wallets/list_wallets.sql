@@ -1,4 +1,4 @@
--- A page of wallets, newest first: those made before (p_before_created_at, p_before_id), or the newest ones without it.
+-- A page of wallets, newest first: those created before (p_before_created_at, p_before_id), or the newest ones without it.
 -- p_q keeps the wallets whose name contains it, or, if it has less than 3 characters, begins with it, in upper or lower
 -- case, and the one whose id it is.
 --
@@ -32,9 +32,9 @@ begin
     );
     return query
         select w.*
-        from unnest(v_ids) with ordinality as i (id, place)
+        from unnest(v_ids) with ordinality as i (id, index)
         join wallet_details as w on i.id = w.id
-        order by i.place;
+        order by i.index;
 end;
 $$;
 

@@ -62,9 +62,9 @@ begin
 
     return query
         select w.*
-        from unnest(v_ids) with ordinality as i (id, place)
+        from unnest(v_ids) with ordinality as i (id, index)
         join wallet_details as w on i.id = w.id
-        order by case when p_is_backward then -i.place else i.place end;
+        order by case when p_is_backward then -i.index else i.index end;
 end;
 $$;
 
