@@ -1,5 +1,5 @@
--- Derives a wallet again from its operations and returns a row for every invariant that does not hold: no row when it is
--- sound. seq says which operation breaks it, null where it is the wallet's own row.
+-- Derives a wallet again from its operations and returns a row for every invariant that does not hold: no row when it
+-- is sound. seq says which operation breaks it, null where it is the wallet's own row.
 --
 --   seq_gapless          the operations are numbered 1, 2, 3, …
 --   balance_after_exact  each balance_after is the one before plus a deposit or minus a withdrawal

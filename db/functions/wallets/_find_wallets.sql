@@ -1,6 +1,6 @@
--- The ids of a page of wallets in the order of p_key, from a position on: p_key is created (by created_at), named (those
--- with a name, by it in lower case) or nameless (those without). p_q keeps the wallet of this id and those whose name
--- contains it, or, if it is shorter than a trigram, begins with it, in upper or lower case.
+-- The ids of a page of wallets in the order of p_key, from a position on: p_key is created (by created_at), named
+-- (those with a name, by it in lower case) or nameless (those without). p_q keeps the wallet of this id and those whose
+-- name contains it, or, if it is shorter than a trigram, begins with it, in upper or lower case.
 --
 -- A text that is in many names is found soonest by walking along the order, one in few names by its trigrams. No
 -- estimate says which it is, because the names that match may all be at the far end. So a hundred times the page is

@@ -1,6 +1,6 @@
--- A page of wallets, newest first: those created before (p_before_created_at, p_before_id), or the newest ones without it.
--- p_q keeps the wallets whose name contains it, or, if it has less than 3 characters, begins with it, in upper or lower
--- case, and the one whose id it is.
+-- A page of wallets, newest first: those created before (p_before_created_at, p_before_id), or the newest ones without
+-- it. p_q keeps the wallets whose name contains it, or, if it has less than 3 characters, begins with it, in upper or
+-- lower case, and the one whose id it is.
 --
 -- Locks:  nothing.
 -- Raises: WA015 invalid_limit
