@@ -421,18 +421,20 @@ async def test_a_locked_wallet_delays_its_own_operations_only(database: Database
 async def test_the_operations_of_a_locked_wallet_may_be_most(locked: UUID) -> None:
     is_free = asyncio.Event()
 
-    async def call(operations: Sequence[Operation]) -> Sequence[Row]:
+    async def locking(operations: Sequence[Operation]) -> Sequence[Row]:
         if not is_free.is_set() and any(operation.wallet_id == str(locked) for operation in operations):
             raise asyncpg.LockNotAvailableError("locked")
         return operations
 
-    batcher = Batcher[Operation](call, Limits())
-    delayed = list(map(batcher.apply, deposits(5, wallet_id=locked)))
-    others = deposits(1)
-    assert await rows(*map(batcher.apply, others)) == others
-    assert not any(result.done() for result in delayed)
+    recorder = Recorder(locking)
+    batcher = Batcher[Operation](recorder, Limits())
+    (first, *others), (other,) = deposits(5, wallet_id=locked), deposits(1)
+    first_result, result, *results = map(batcher.apply, (first, other, *others))
+    assert await rows(result) == [other]
+    assert not any(delayed.done() for delayed in (first_result, *results))
     is_free.set()
-    await rows(*delayed)
+    assert await rows(first_result, *results) == [first, *others]
+    assert recorder.calls[-1] == [first, *others]
 
 
 async def test_a_call_for_a_locked_wallet_does_not_delay_others(database: Database, apply: Apply) -> None:
