@@ -16,12 +16,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import aiohttp
 import asyncpg
 import pytest
+from conftest import renamed
 
 from service.config import Config
 from service.embedded import EmbeddedPostgres
@@ -106,18 +107,7 @@ async def until(condition: Callable[[], Awaitable[object] | object]) -> None:
 
 
 async def has_ended(pid: int) -> None:
-    """Returns once a process, not necessarily a child of ours, has ended."""
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(process, ended.set)
-    try:
-        await within(ended.wait())
-    finally:
-        asyncio.get_running_loop().remove_reader(process)
-        os.close(process)
+    await until(lambda: _stat(pid)[:1] in ([], ["Z"]))
 
 
 def environment(**given: object) -> dict[str, str]:
@@ -154,7 +144,7 @@ def wallets(tmp_path: Path) -> Wallets:
 async def launching(data_dir: Path) -> AsyncIterator[Launch]:
     launched: list[Service] = []
 
-    async def start(**configuration: object) -> Service:
+    async def start(is_awaited: bool = True, **configuration: object) -> Service:
         with (data_dir.parent / "service.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "service", "serve"),
@@ -165,8 +155,14 @@ async def launching(data_dir: Path) -> AsyncIterator[Launch]:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-        launched.append(Service(process, Path(str(configuration.get("DATA_DIR", data_dir)))))
-        return launched[-1]
+        service = Service(process, Path(str(configuration.get("DATA_DIR", data_dir))))
+        launched.append(service)
+        if is_awaited:
+            assert process.stderr is not None
+            greeting = (await within(process.stderr.readline())).decode()
+            assert " serving on " in greeting, greeting + (await process.stderr.read()).decode()
+            service.address = greeting.split(" serving on ")[1].split(",")[0]
+        return service
 
     yield start
     for service in launched:
@@ -174,37 +170,18 @@ async def launching(data_dir: Path) -> AsyncIterator[Launch]:
             await service.kill()
 
 
-async def started(service: Service) -> Service:
-    """Returns once the service has printed its address."""
-    assert service.process.stderr is not None
-    greeting = (await within(service.process.stderr.readline())).decode()
-    assert " serving on " in greeting, greeting + (await service.process.stderr.read()).decode()
-    service.address = greeting.split(" serving on ")[1].split(",")[0]
-    return service
-
-
 @pytest.fixture
-async def launch(data_dir: Path) -> AsyncIterator[Launch]:
-    """Begins to start the service on a directory, on a free port: `await launch(WORKERS=2)`."""
+async def serve(data_dir: Path) -> AsyncIterator[Launch]:
+    """Starts the service on a directory, on a free port, and waits until it serves: `await serve(WORKERS=2)`."""
     async with launching(data_dir) as start:
         yield start
-
-
-@pytest.fixture
-def serve(launch: Launch) -> Launch:
-    """The same, and waits until it serves."""
-
-    async def start(**configuration: object) -> Service:
-        return await started(await launch(**configuration))
-
-    return start
 
 
 @pytest.fixture(scope="module")
 async def running(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """A service with two workers that requires API keys, for tests that do not stop it."""
     async with launching(copied(migrated, tmp_path_factory.mktemp("running"))) as start:
-        yield await started(await start(AUTH="required", WORKERS=2))
+        yield await start(AUTH="required", WORKERS=2)
 
 
 @pytest.fixture(scope="session")
@@ -310,16 +287,16 @@ async def test_a_signal_lets_the_request_in_flight_finish(serve: Launch, number:
     assert "database system is shut down" in (service.data_dir / "postgres.log").read_text()
 
 
-async def test_a_signal_stops_it_while_it_starts(launch: Launch, data_dir: Path) -> None:
-    service = await launch()
+async def test_a_signal_stops_it_while_it_starts(serve: Launch, data_dir: Path) -> None:
+    service = await serve(is_awaited=False)
     await until(service.children)
     assert await service.stop() == 0
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
 
-async def test_killed_while_it_starts_it_leaves_no_process(launch: Launch) -> None:
+async def test_killed_while_it_starts_it_leaves_no_process(serve: Launch) -> None:
     for moment in range(3):
-        service = await launch()
+        service = await serve(is_awaited=False)
         await until(service.children)
         await asyncio.sleep(moment * 0.007)
         await service.kill()
@@ -512,9 +489,7 @@ async def test_commands_work_without_a_running_service(wallets: Wallets, data_di
     assert await verified(wallets, tmp_path / "new") == (0, 0)
 
 
-async def test_verify_reports_a_tampered_ledger(
-    wallets: Wallets, database_url: str, maintenance: asyncpg.Connection
-) -> None:
+async def test_verify_reports_a_tampered_ledger(wallets: Wallets, database_url: str) -> None:
     superuser = await asyncpg.connect(database_url)
     wallet_id = await superuser.fetchval("select id from wallet.create_wallet()")
     await superuser.execute("select wallet.apply_operation($1, 'DEPOSIT', 1)", wallet_id)
@@ -571,36 +546,24 @@ async def test_a_path_too_long_for_a_socket_works(serve: Launch, data_dir: Path)
     assert not os.access(socket_dir, os.F_OK)
 
 
-async def test_a_port_in_use_is_reported_in_one_line(wallets: Wallets, tmp_path: Path) -> None:
+async def test_a_failed_start_is_reported_in_one_line(wallets: Wallets, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        status, output, errors = await wallets("serve", DATA_DIR=tmp_path / "new", PORT=port)
-    assert (status, output) == (1, "")
-    assert errors == f"wallets: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+        taken = listener.getsockname()[1]
+        for configuration, *expected in (
+            ({"PORT": "http"}, "PORT", "'http'"),
+            ({"PORT": taken}, f"cannot listen on 127.0.0.1 port {taken}: Address already in use"),
+            ({"HOST": "a..b"}, "a..b"),
+            ({"HOST": "no-such-host.invalid"}, "no-such-host.invalid"),
+            ({"HOST": "0.0.0.0"}, "AUTH=required", "AUTH=off"),  # noqa: S104
+            ({"HOST": "::"}, "AUTH=required", "AUTH=off"),
+            ({"DATA_DIR": "/dev/null/data"}, "/dev/null/data"),
+        ):
+            given: dict[str, object] = {"PORT": 0, "DATA_DIR": tmp_path / "new", **configuration}
+            status, output, errors = await wallets("serve", **given)
+            assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
+            assert errors.startswith("wallets: ")
+            assert [part for part in expected if part not in errors] == [], errors
     assert not (tmp_path / "new").exists()
-
-
-async def test_a_wrong_configuration_is_reported_in_one_line(wallets: Wallets, tmp_path: Path) -> None:
-    for name, value in (
-        ("PORT", "http"),
-        ("HOST", "a..b"),
-        ("HOST", "no-such-host.invalid"),
-        ("DATA_DIR", "/dev/null/data"),
-    ):
-        configuration: dict[str, object] = {"PORT": 0, "DATA_DIR": tmp_path / "new", name: value}
-        status, output, errors = await wallets("serve", **configuration)
-        assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
-        assert errors.startswith("wallets: ")
-        assert value in errors or name in errors
-
-
-async def test_a_public_address_requires_a_choice_of_auth(wallets: Wallets, tmp_path: Path) -> None:
-    for host in ("0.0.0.0", "::"):  # noqa: S104
-        status, output, errors = await wallets("serve", HOST=host, PORT=0, DATA_DIR=tmp_path / "new")
-        assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
-        assert "AUTH=required" in errors
-        assert "AUTH=off" in errors
-        assert not (tmp_path / "new").exists()
 
 
 async def test_a_key_that_cannot_be_created_is_explained(wallets: Wallets, database_url: str) -> None:
@@ -615,27 +578,23 @@ async def test_a_key_that_cannot_be_created_is_explained(wallets: Wallets, datab
         assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "verify"])
-async def test_an_unreachable_database_is_reported_in_one_line(wallets: Wallets, command: str) -> None:
+async def test_an_unreachable_database_is_reported_in_one_line(wallets: Wallets) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    url = f"postgres://someone:secret@127.0.0.1:{port}/wallets"
-    status, output, errors = await wallets(command, DATABASE_URL=url, PORT=0)
-    assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
-    assert "refused" in errors
-    assert "secret" not in errors
+    for command in ("serve", "migrate", "verify"):
+        url = f"postgres://someone:secret@127.0.0.1:{port}/wallets"
+        status, output, errors = await wallets(command, DATABASE_URL=url, PORT=0)
+        assert (status, output, len(errors.splitlines())) == (1, "", 1), errors
+        assert "refused" in errors
+        assert "secret" not in errors
 
 
-@pytest.mark.parametrize("command", ["serve", "verify"])
 async def test_a_database_that_is_not_migrated_is_rejected(
-    wallets: Wallets, server_url: str, maintenance: asyncpg.Connection, command: str
+    wallets: Wallets, server_url: str, maintenance: asyncpg.Connection
 ) -> None:
     name = f"wallets_test_{uuid4().hex}"
     await maintenance.execute(f"create database {name}")
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    try:
-        status, output, errors = await wallets(command, DATABASE_URL=url, PORT=0)
-    finally:
-        await maintenance.execute(f"drop database {name} with (force)")
-    assert (status, output) == (1, "")
-    assert errors == "wallets: the database is not migrated; run: wallets migrate\n"
+    for command in ("serve", "verify"):
+        printed = await wallets(command, DATABASE_URL=renamed(server_url, name), PORT=0)
+        assert printed == (1, "", "wallets: the database is not migrated; run: wallets migrate\n")
+    await maintenance.execute(f"drop database {name} with (force)")
