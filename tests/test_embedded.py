@@ -1,14 +1,15 @@
-"""The embedded PostgreSQL: what it finds in its directory, whose it is, and what it refuses."""
+"""The embedded PostgreSQL: what it finds in its directory, whose it is, and what it rejects."""
 
 import asyncio
+import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -37,49 +38,34 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir(cluster: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    # As root, it belongs to another user, and has to go on doing so.
+    """A copy of it, with its owner: as root, the server runs as another user."""
     subprocess.run(["cp", "-a", cluster, tmp_path / "data"], check=True)
     return tmp_path / "data"
 
 
 @pytest.fixture
 async def server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """The one of that directory, not started, but stopped in the end."""
+    """The server of that directory, not started, but stopped at the end."""
     server = EmbeddedPostgres(data_dir)
     yield server
     await server.stop()
 
 
 @pytest.fixture
-def another_process() -> Iterator[int]:
-    """The pid of a process that has nothing to do with all this."""
-    with subprocess.Popen(["sleep", "infinity"]) as process:
-        yield process.pid
-        assert process.poll() is None
-        process.kill()
-
-
-@pytest.fixture
 def open_directory() -> Iterator[Path]:
     """A directory that every user can enter."""
-    directory = Path(tempfile.mkdtemp(prefix="wallets-test-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory(prefix="wallets-embedded-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
 
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 
 
-async def connect(server: EmbeddedPostgres) -> asyncpg.Connection:
-    return await asyncpg.connect(server.url, database="postgres")
-
-
-async def answers(server: EmbeddedPostgres) -> bool:
-    connection = await connect(server)
+async def query(server: EmbeddedPostgres, statement: str = "select true") -> Any:
+    connection = await asyncpg.connect(server.url, database="postgres")
     try:
-        return bool(await connection.fetchval("select true"))
+        return await connection.fetchval(statement)
     finally:
         await connection.close()
 
@@ -96,7 +82,7 @@ def status_of(server: EmbeddedPostgres) -> dict[str, list[str]]:
 
 
 def lose(server: EmbeddedPostgres) -> asyncio.subprocess.Process:
-    """Forgets a server that runs, as a service does that dies without its server noticing."""
+    """Forgets a running server, as a service does that dies without its server noticing."""
     assert server._supervisor is not None
     assert server._process is not None
     assert server._lock is not None
@@ -108,7 +94,7 @@ def lose(server: EmbeddedPostgres) -> asyncio.subprocess.Process:
 
 
 async def crash(server: EmbeddedPostgres) -> None:
-    """Starts a server and kills it, along with who would start it again."""
+    """Starts a server and kills it, without a restart."""
     await server.start()
     process = lose(server)
     process.kill()
@@ -120,16 +106,16 @@ async def test_it_keeps_its_data_from_start_to_start(server: EmbeddedPostgres) -
     for _ in range(2):
         await server.start()
         assert not server.is_new
-        assert await answers(server)
+        assert await query(server)
         await server.stop()
         assert not pid_file(server).exists()
 
 
-async def test_it_does_not_listen_on_the_network(server: EmbeddedPostgres) -> None:
+async def test_it_has_no_network_and_a_quarter_of_the_memory(server: EmbeddedPostgres) -> None:
     await server.start()
-    connection = await connect(server)
-    assert await connection.fetchval("show listen_addresses") == ""
-    await connection.close()
+    assert await query(server, "show listen_addresses") == ""
+    buffers = await query(server, "select pg_size_bytes(current_setting('shared_buffers'))")
+    assert buffers == min(embedded.usable_memory() // 4, 4 << 30) >> 20 << 20
 
 
 @pytest.mark.parametrize(
@@ -162,31 +148,16 @@ def test_memory_is_what_the_process_may_use(
     assert embedded.usable_memory(tmp_path / "proc", tmp_path / "cgroups") == (expected or machine)
 
 
-async def test_it_caches_in_a_quarter_of_the_memory(server: EmbeddedPostgres) -> None:
-    await server.start()
-    connection = await connect(server)
-    buffers = await connection.fetchval("select pg_size_bytes(current_setting('shared_buffers'))")
-    assert buffers == min(embedded.usable_memory() // 4, 4 << 30) >> 20 << 20
-    await connection.close()
-
-
-async def test_it_can_be_used_by_one_service_only(server: EmbeddedPostgres) -> None:
+async def test_only_one_service_uses_it_and_commands_join_it(server: EmbeddedPostgres) -> None:
     await server.start()
     with pytest.raises(DataDirectoryInUseError, match=f"in use by another service .process {os.getpid()}"):
         await EmbeddedPostgres(server.data_dir).start()
-    assert await answers(server)
-
-
-async def test_a_command_uses_the_server_that_runs(server: EmbeddedPostgres) -> None:
-    await server.start()
     async with embedded.running(server.data_dir) as used:
-        assert await answers(used)
-    assert await answers(server)
-
-
-async def test_a_command_runs_a_server_where_there_is_none(data_dir: Path) -> None:
-    async with embedded.running(data_dir) as used:
-        assert await answers(used)
+        assert await query(used)
+    assert await query(server)
+    await server.stop()
+    async with embedded.running(server.data_dir) as used:
+        assert await query(used)
     assert not pid_file(used).exists()
 
 
@@ -195,79 +166,69 @@ async def test_it_ends_a_server_that_outlived_its_service(server: EmbeddedPostgr
     outlived = lose(server)
     await server.start()
     assert outlived.returncode == 0
-    assert await answers(server)
+    assert await query(server)
 
 
-async def test_it_starts_after_a_crash_though_its_old_pid_is_another_process_by_now(
-    server: EmbeddedPostgres, another_process: int
-) -> None:
-    await crash(server)
-    _, rest = pid_file(server).read_text().split("\n", 1)
-    pid_file(server).write_text(f"{another_process}\n{rest}")
-    await server.start()
-    assert await answers(server)
-
-
-async def test_it_starts_after_a_crash_though_its_old_pid_is_another_postgresql_by_now(
-    server: EmbeddedPostgres, cluster: Path
-) -> None:
-    await crash(server)
-    async with embedded.running(cluster) as other:
-        other_pid = pid_file(other).read_text().split("\n", 1)[0]
+async def test_after_a_crash_its_old_pid_may_be_another_process(server: EmbeddedPostgres, cluster: Path) -> None:
+    with subprocess.Popen(["sleep", "infinity"]) as other:  # noqa: ASYNC220
+        await crash(server)
+        _, rest = pid_file(server).read_text().split("\n", 1)
+        pid_file(server).write_text(f"{other.pid}\n{rest}")
+        await server.start()
+        assert await query(server)
+        assert other.poll() is None
+        other.kill()
+    await server.stop()
+    async with embedded.running(cluster) as postgres:  # or even another PostgreSQL
+        other_pid = pid_file(postgres).read_text().split("\n", 1)[0]
+        await crash(server)
         _, rest = pid_file(server).read_text().split("\n", 1)
         pid_file(server).write_text(f"{other_pid}\n{rest}")
         await server.start()
-        assert await answers(server)
-        assert await answers(other)
-        assert pid_file(other).read_text().startswith(f"{other_pid}\n")
+        assert await query(server)
+        assert await query(postgres)
+        assert pid_file(postgres).read_text().startswith(f"{other_pid}\n")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100], ids=["empty", "zeros"])
-async def test_it_starts_though_a_lost_machine_left_an_empty_pid_file(server: EmbeddedPostgres, content: bytes) -> None:
-    await crash(server)
-    pid_file(server).write_bytes(content)
+async def test_after_a_power_loss_its_pid_file_may_be_empty(server: EmbeddedPostgres) -> None:
+    for content in (b"", b"\0" * 100):
+        await crash(server)
+        pid_file(server).write_bytes(content)
+        await server.start()
+        assert await query(server)
+        await server.stop()
+
+
+async def test_it_waits_for_a_query_that_survives_its_server(server: EmbeddedPostgres) -> None:
     await server.start()
-    assert await answers(server)
-
-
-async def test_a_query_that_survives_the_killed_server_is_waited_for(server: EmbeddedPostgres) -> None:
-    await server.start()
-    connection = await connect(server)
+    connection = await asyncpg.connect(server.url, database="postgres")
     await connection.execute("set statement_timeout = '1s'")
     busy = asyncio.create_task(connection.execute("do $$ begin loop end loop; end $$"))
-    other = await connect(server)
-    try:
-        async with asyncio.timeout(DEADLINE):
-            while not await other.fetchval("select count(*) from pg_stat_activity where query like 'do %'"):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    finally:
-        await other.close()
-    killed = pid_file(server).read_text().split("\n", 1)[0]
-    os.kill(int(killed), signal.SIGKILL)
+    async with asyncio.timeout(DEADLINE):
+        while not await query(server, "select count(*) from pg_stat_activity where query like 'do %'"):
+            pass
+    os.kill(int(pid_file(server).read_text().split("\n", 1)[0]), signal.SIGKILL)
     with pytest.raises((asyncpg.QueryCanceledError, asyncpg.PostgresConnectionError, OSError)):
         await busy
     connection.terminate()
     async with asyncio.timeout(DEADLINE):
         while True:
-            try:
-                assert await answers(server)
+            with contextlib.suppress(asyncpg.PostgresError, OSError):
+                assert await query(server)
                 break
-            except (asyncpg.PostgresError, OSError):
-                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)
     assert "pre-existing shared memory block" in (server.data_dir / "postgres.log").read_text()
 
 
-async def test_what_an_interrupted_initdb_left_is_made_anew(tmp_path: Path) -> None:
+async def test_an_interrupted_initdb_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "data" / "postgres.unfinished" / "base").mkdir(parents=True)
     async with embedded.running(tmp_path / "data") as server:
         assert server.is_new
-        assert await answers(server)
+        assert await query(server)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["lock", "postgres", "postgres.log"]
 
 
-async def test_a_server_that_cannot_start_says_why_and_leaves_the_directory_free(
-    server: EmbeddedPostgres, data_dir: Path
-) -> None:
+async def test_a_failed_start_says_why_and_can_be_repeated(server: EmbeddedPostgres, data_dir: Path) -> None:
     control = data_dir / "postgres" / "global" / "pg_control"
     control.rename(control.with_name("away"))
     for _ in range(2):
@@ -275,58 +236,49 @@ async def test_a_server_that_cannot_start_says_why_and_leaves_the_directory_free
             await server.start()
     control.with_name("away").rename(control)
     await server.start()
-    assert await answers(server)
+    assert await query(server)
 
 
-@pytest.mark.parametrize("name", ["data", "data/run"])
-async def test_a_file_in_its_way_is_said(tmp_path: Path, name: str) -> None:
-    file = tmp_path / name
-    file.parent.mkdir(exist_ok=True)
-    file.touch()
-    with pytest.raises(EmbeddedError, match=f"{file} is not a directory"):
-        await EmbeddedPostgres(tmp_path / "data").start()
+async def test_a_file_in_place_of_a_directory_is_reported(tmp_path: Path) -> None:
+    for name in ("data", "data/run"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+        with pytest.raises(EmbeddedError, match=f"{file} "):
+            await EmbeddedPostgres(tmp_path / "data").start()
+        file.unlink()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_directory_that_is_not_ours_to_write_is_said(tmp_path: Path) -> None:
+async def test_a_directory_without_write_permission_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)  # noqa: ASYNC240
     with pytest.raises(EmbeddedError, match="Permission denied"):
         await EmbeddedPostgres(tmp_path / "data").start()
 
 
 @as_root
-async def test_as_root_in_an_open_directory_it_has_no_rights_of_root(open_directory: Path, cluster: Path) -> None:
+async def test_in_an_open_directory_root_gives_it_no_rights(open_directory: Path, cluster: Path) -> None:
     subprocess.run(["cp", "-a", cluster, open_directory / "data"], check=True)  # noqa: ASYNC221
     async with embedded.running(open_directory / "data") as server:
-        assert await answers(server)
+        assert await query(server)
         assert "0" not in status_of(server)["Uid"]
         if all(embedded._is_open_to_others(path) for path in (server._bin, server._bin / "postgres")):
             assert int(status_of(server)["CapEff"][0], 16) == 0
 
 
 @as_root
-async def test_as_root_in_a_closed_directory_it_may_pass_it_and_nothing_else(
-    server: EmbeddedPostgres, tmp_path: Path
-) -> None:
+async def test_in_a_closed_directory_root_gives_it_one_right(server: EmbeddedPostgres, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)  # noqa: ASYNC240
+    # The owner of the data needs no name.
+    subprocess.run(["chown", "-R", "54321:54321", server.data_dir / "postgres"], check=True)  # noqa: ASYNC221
     await server.start()
-    assert await answers(server)
-    assert "0" not in status_of(server)["Uid"]
+    assert await query(server)
+    assert status_of(server)["Uid"] == ["54321"] * 4
     assert int(status_of(server)["CapEff"][0], 16) == 1 << 1  # CAP_DAC_OVERRIDE
 
 
 @as_root
-async def test_as_root_it_runs_as_the_owner_of_the_data_though_he_has_no_name(
-    server: EmbeddedPostgres, data_dir: Path
-) -> None:
-    subprocess.run(["chown", "-R", "54321:54321", data_dir / "postgres"], check=True)  # noqa: ASYNC221
-    await server.start()
-    assert await answers(server)
-    assert status_of(server)["Uid"] == ["54321"] * 4
-
-
-@as_root
-async def test_as_root_it_takes_no_socket_directory_of_somebody_else(tmp_path: Path) -> None:
+async def test_root_uses_no_socket_directory_of_another_user(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / ("x" * 120))
     server._socket_dir.mkdir()
     try:
@@ -337,11 +289,11 @@ async def test_as_root_it_takes_no_socket_directory_of_somebody_else(tmp_path: P
         server._socket_dir.rmdir()
 
 
-async def test_it_works_under_a_umask_that_closes_everything(open_directory: Path) -> None:
+async def test_it_works_under_the_strictest_umask(open_directory: Path) -> None:
     umask = os.umask(0o077)
     try:
         async with embedded.running(open_directory / "parent" / "data") as server:
             assert server.is_new
-            assert await answers(server)
+            assert await query(server)
     finally:
         os.umask(umask)

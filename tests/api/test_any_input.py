@@ -71,35 +71,33 @@ def assert_rejected(response: Response, *codes: str) -> None:
 
 
 async def new_wallet(call: Call) -> str:
-    return str((await call("POST", "/api/wallets/", json={})).json["id"])
+    """The path of an empty wallet."""
+    return (await call("POST", "/api/wallets/", json={})).headers["location"].removesuffix("details")
 
 
-async def history(call: Call, wallet: str) -> tuple[int, list[dict[str, Any]]]:
-    balance = (await call("GET", f"/api/wallets/{wallet}/")).json["balance"]
-    return balance, (await call("GET", f"/api/wallets/{wallet}/operations/")).json["items"]
+async def history(call: Call, path: str) -> tuple[int, list[dict[str, Any]]]:
+    return (await call("GET", path)).json["balance"], (await call("GET", f"{path}operations/")).json["items"]
+
+
+async def attempt(call: Call, body: bytes | str, deposited: int = 0) -> tuple[Response, int, list[dict[str, Any]]]:
+    """Posts a body as an operation on a new wallet; gives the response, the balance and the operations."""
+    path = await new_wallet(call)
+    if deposited:
+        await call("POST", f"{path}operation", json={"operation_type": "DEPOSIT", "amount": deposited})
+    return await call("POST", f"{path}operation", data=body, headers=JSON), *await history(call, path)
 
 
 @anything
 @given(token=AMOUNTS)
 async def test_an_amount_is_accepted_exactly_when_valid(call: Call, token: str) -> None:
-    wallet = await new_wallet(call)
-    response = await call(
-        "POST",
-        f"/api/wallets/{wallet}/operation",
-        data=f'{{"operation_type":"DEPOSIT","amount":{token}}}'.encode("utf-8", "surrogatepass"),
-        headers=JSON,
-    )
-    balance, operations = await history(call, wallet)
+    body = f'{{"operation_type":"DEPOSIT","amount":{token}}}'.encode("utf-8", "surrogatepass")
+    response, balance, operations = await attempt(call, body)
     amount = amount_of(token)
     if amount is None:
         assert_rejected(response, "invalid_amount", "invalid_request")
         assert (balance, operations) == (0, [])
     else:
-        assert (response.status, response.json["amount"], response.json["new_balance"]) == (
-            201,
-            str(amount),
-            str(amount),
-        )
+        assert (response.status, response.json["amount"], response.json["new_balance"]) == (201, *[str(amount)] * 2)
         assert (balance, [each["amount"] for each in operations]) == (amount, [str(amount)])
 
 
@@ -111,15 +109,7 @@ async def test_an_amount_is_accepted_exactly_when_valid(call: Call, token: str) 
     )
 )
 async def test_a_type_is_accepted_exactly_when_known(call: Call, text: str) -> None:
-    wallet = await new_wallet(call)
-    await call("POST", f"/api/wallets/{wallet}/operation", json={"operation_type": "DEPOSIT", "amount": 3})
-    response = await call(
-        "POST",
-        f"/api/wallets/{wallet}/operation",
-        data=f'{{"operation_type":{text},"amount":1}}',
-        headers=JSON,
-    )
-    balance, operations = await history(call, wallet)
+    response, balance, operations = await attempt(call, f'{{"operation_type":{text},"amount":1}}', deposited=3)
     expected = {"DEPOSIT": 4, "WITHDRAW": 2}
     given_type = json.loads(text)
     if isinstance(given_type, str) and given_type in expected:
@@ -133,10 +123,7 @@ async def test_a_type_is_accepted_exactly_when_known(call: Call, text: str) -> N
 @given(body=st.binary() | JSON_VALUES.map(json.dumps).map(str.encode))
 @example(body=b'{"operation_type":"DEPOSIT","amount":5}')
 async def test_any_body_is_applied_or_rejected(call: Call, body: bytes) -> None:
-    wallet = await new_wallet(call)
-    path = f"/api/wallets/{wallet}/operation"
-    response = await call("POST", path, data=body, headers=JSON)
-    balance, operations = await history(call, wallet)
+    response, balance, operations = await attempt(call, body)
     if response.status == 201:
         # Hypothesis also tries the constants of our sources, and some of them are requests.
         assert (len(operations), str(balance)) == (1, response.json["new_balance"])
@@ -248,10 +235,10 @@ def visible_ascii(value: str, most: int) -> bool:
 @anything
 @given(key=HEADER_VALUES)
 async def test_an_idempotency_key_is_accepted_exactly_when_valid(call: Call, exchange: Exchange, key: str) -> None:
-    wallet = await new_wallet(call)
+    path = await new_wallet(call)
     body = b'{"operation_type":"DEPOSIT","amount":1}'
-    response = await exchange(post(f"/api/wallets/{wallet}/operation", body, f"Idempotency-Key: {key}"))
-    balance, operations = await history(call, wallet)
+    response = await exchange(post(f"{path}operation", body, f"Idempotency-Key: {key}"))
+    balance, operations = await history(call, path)
     if visible_ascii(key, 255):
         assert response.status == 201
         assert (balance, [each["idempotency_key"] for each in operations]) == (1, [key.strip(" \t")])
