@@ -125,7 +125,8 @@ async def disk_full(world: World) -> None:
 @_scenario
 async def failover(world: World) -> None:
     """The primary is lost, and its synchronous replica promoted; the service reaches it at the same address."""
-    await world.start(has_network=True)
+    # The lost primary cannot remove its shared memory: it must lie in the directory.
+    await world.start(has_network=True, settings={"dynamic_shared_memory_type": "mmap"})
     assert world.network is not None
     replica = await world.database.replicate(world.directory / "replica")
     world.watch(replica)

@@ -69,8 +69,8 @@ async def test_every_route_responds_that_it_is_unavailable(without_database: aio
         ("GET", f"/api/wallets/{UNKNOWN}/operations/{UNKNOWN}"),
     ):
         body = {"operation_type": "DEPOSIT", "amount": "1"} if method == "POST" else None
-        async with without_database.request(method, path, json=body) as answered:
-            response = await Response.read(answered)
+        async with without_database.request(method, path, json=body) as got:
+            response = await Response.read(got)
         assert_unavailable(response)
         assert b"hunter2" not in response.content
 
