@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "serve": (),
@@ -49,31 +48,21 @@ async def all_fail(commands: tuple[str, ...], url: str, directory: Path, expecte
         assert expected in errors
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("postgres://ann:secret@a..b/wallets", "cannot connect"),
-        ("postgres://ann:secret@127.0.0.1/wallets?port=five", "cannot connect"),
-    ],
-)
-async def test_an_impossible_address_is_one_line(url: str, expected: str, tmp_path: Path) -> None:
-    await all_fail(("serve", "migrate"), url, tmp_path, expected)
+async def test_an_impossible_address_is_one_line(tmp_path: Path) -> None:
+    for address in ("a..b/wallets", "127.0.0.1/wallets?port=five"):
+        await all_fail(("serve", "migrate"), f"postgres://ann:secret@{address}", tmp_path, "cannot connect")
 
 
-async def test_a_missing_permission_is_one_line(
-    database_url: str, owner_connection: asyncpg.Connection, tmp_path: Path
-) -> None:
-    await owner_connection.execute("revoke all on all functions in schema wallet from wallet_app")
-    await owner_connection.execute("grant execute on function wallet.get_deployment to wallet_app")
-    await all_fail(WRITING, database_url, tmp_path, "permission denied for function")
-
-
-async def test_a_read_only_database_is_one_line(
-    database_url: str, maintenance: asyncpg.Connection, tmp_path: Path
+async def test_a_database_that_forbids_writing_is_one_line(
+    database_url: str, maintenance: asyncpg.Connection, owner_connection: asyncpg.Connection, tmp_path: Path
 ) -> None:
     name = urlsplit(database_url).path[1:]
     await maintenance.execute(f"alter database {name} set default_transaction_read_only = on")
     await all_fail(WRITING, database_url, tmp_path, "read-only transaction")
+    await maintenance.execute(f"alter database {name} reset default_transaction_read_only")
+    await owner_connection.execute("revoke all on all functions in schema wallet from wallet_app")
+    await owner_connection.execute("grant execute on function wallet.get_deployment to wallet_app")
+    await all_fail(WRITING, database_url, tmp_path, "permission denied for function")
 
 
 @asynccontextmanager

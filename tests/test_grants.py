@@ -42,6 +42,35 @@ REWRITES = (
 )
 
 
+# What breaks each rule.
+BREACHES = {
+    "other roles can execute nothing": """
+        select p.oid::regprocedure
+        from pg_proc as p
+        cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+        where p.pronamespace = 'wallet'::regnamespace
+            and a.grantee not in ('wallet_owner'::regrole, 'wallet_app'::regrole, 'wallet_reader'::regrole)
+    """,
+    "everything belongs to wallet_owner": """
+        select oid::regclass::text from pg_class
+        where relnamespace = 'wallet'::regnamespace and relowner <> 'wallet_owner'::regrole
+        union all
+        select oid::regprocedure::text from pg_proc
+        where pronamespace = 'wallet'::regnamespace and proowner <> 'wallet_owner'::regrole
+    """,
+    "public functions run as the owner in its schema": """
+        select oid::regprocedure from pg_proc
+        where pronamespace = 'wallet'::regnamespace
+            and proname !~ '^_'
+            and not (prosecdef and 'search_path=wallet, pg_temp' = any (proconfig))
+    """,
+    "private functions run as their caller": """
+        select oid::regprocedure from pg_proc
+        where pronamespace = 'wallet'::regnamespace and proname ~ '^_' and prosecdef
+    """,
+}
+
+
 @pytest.fixture
 async def login_of_the_application(
     maintenance: asyncpg.Connection, database_url: str
@@ -125,19 +154,6 @@ async def test_a_reader_can_execute_what_reads(
     }
 
 
-async def test_others_can_execute_nothing(owner_connection: asyncpg.Connection) -> None:
-    granted = await owner_connection.fetch(
-        """
-        select p.oid::regprocedure
-        from pg_proc as p
-        cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
-        where p.pronamespace = 'wallet'::regnamespace
-            and a.grantee not in ('wallet_owner'::regrole, 'wallet_app'::regrole, 'wallet_reader'::regrole)
-        """
-    )
-    assert granted == []
-
-
 async def test_what_is_created_later_is_open_to_nobody_else(own_owner_connection: asyncpg.Connection) -> None:
     before = {role: await relations_open_to(own_owner_connection, role) for role in ROLES[1:]}
     await own_owner_connection.execute("create function wallet.later() returns integer language sql return 1")
@@ -166,35 +182,9 @@ async def test_no_role_has_the_rights_of_another(owner_connection: asyncpg.Conne
     assert pairs == []
 
 
-async def test_everything_is_the_owners(owner_connection: asyncpg.Connection) -> None:
-    others = await owner_connection.fetch(
-        """
-        select oid::regclass::text from pg_class
-        where relnamespace = 'wallet'::regnamespace and relowner <> 'wallet_owner'::regrole
-        union all
-        select oid::regprocedure::text from pg_proc
-        where pronamespace = 'wallet'::regnamespace and proowner <> 'wallet_owner'::regrole
-        """
-    )
-    assert others == []
-
-
-async def test_public_functions_run_as_the_owner_in_its_schema(
-    owner_connection: asyncpg.Connection,
-) -> None:
-    others = await owner_connection.fetch(
-        "select oid::regprocedure from pg_proc where pronamespace = 'wallet'::regnamespace and proname !~ '^_'"
-        " and not (prosecdef and 'search_path=wallet, pg_temp' = any(proconfig))"
-    )
-    assert others == []
-
-
-async def test_private_functions_run_as_their_caller(owner_connection: asyncpg.Connection) -> None:
-    definers = await owner_connection.fetch(
-        "select oid::regprocedure from pg_proc"
-        " where pronamespace = 'wallet'::regnamespace and proname ~ '^_' and prosecdef"
-    )
-    assert definers == []
+async def test_ownership_and_rights_break_no_rule(owner_connection: asyncpg.Connection) -> None:
+    for rule, query in BREACHES.items():
+        assert await owner_connection.fetch(query) == [], rule
 
 
 async def test_the_owner_cannot_rewrite_history(
