@@ -11,7 +11,7 @@ run: .venv/run ## install, start the embedded PostgreSQL (or use DATABASE_URL) a
 	@exec .venv/bin/python -m service serve
 
 test: .venv/dev ## run the tests on a temporary PostgreSQL, or on TEST_DATABASE_URL; ARGS="tests/api -k key" selects some
-	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: .venv/dev ## check with ruff, mypy and sqlfluff
 	.venv/bin/python -m ruff check .
