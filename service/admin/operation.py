@@ -83,7 +83,7 @@ def _explain(request: web.Request, kind: ProblemType, row: Row, wallet: Row) -> 
     """Why an operation was rejected, by the field to change."""
     if kind is errors.INSUFFICIENT_FUNDS:
         available, requested = (
-            currencies.amount(request, minor, wallet["currency"]) for minor in (row["new_balance"], row["amount"])
+            currencies.amount(request, minor, wallet["currency"]) for minor in (wallet["available"], row["amount"])
         )
         text = _("Insufficient funds: %(available)s available, %(requested)s requested. Nothing was withdrawn.")
         return {"amount": text % {"available": available, "requested": requested}}

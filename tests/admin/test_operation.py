@@ -49,16 +49,21 @@ async def test_an_operation_is_reviewed_then_applied_once(
 
 
 async def test_an_overdraft_is_announced_explained_not_applied(
-    signed_in: Browser, app_connection: asyncpg.Connection, create_wallet: CreateWallet
+    signed_in: Browser,
+    app_connection: asyncpg.Connection,
+    owner_connection: asyncpg.Connection,
+    create_wallet: CreateWallet,
 ) -> None:
-    wallet_id = await create_wallet(balance=1000)
-    reviewed = await review(signed_in, wallet_id, "WITHDRAW", "10.01")
-    assert "The operation will be rejected: Insufficient funds" in reviewed.text
-    assert "Balance after" not in reviewed.text
-    response = await confirm(signed_in, wallet_id, reviewed)
-    assert response.status == 400
-    assert "Insufficient funds: 10.00 RUB available, 10.01 RUB requested." in response.text
-    assert await balance_of(app_connection, wallet_id) == 1000
+    for held, amount, available in ((0, "10.01", "10.00"), (300, "7.01", "7.00")):
+        wallet_id = await create_wallet(balance=1000)
+        await owner_connection.execute("update wallet.wallets set held = $2 where id = $1", wallet_id, held)
+        reviewed = await review(signed_in, wallet_id, "WITHDRAW", amount)
+        assert "The operation will be rejected: Insufficient funds" in reviewed.text
+        assert "Balance after" not in reviewed.text
+        response = await confirm(signed_in, wallet_id, reviewed)
+        assert response.status == 400
+        assert f"Insufficient funds: {available} RUB available, {amount} RUB requested." in response.text
+        assert await balance_of(app_connection, wallet_id) == 1000
 
 
 async def test_a_deposit_into_a_frozen_wallet_is_rejected(
