@@ -41,19 +41,11 @@ def test_a_balance_holds_until_the_next_operation() -> None:
     assert labels(chart, "times") == ["24 Nov, 09:00", "24 Nov, 11:00", "24 Nov, 13:00"]
 
 
-def test_one_point_is_a_line() -> None:
-    chart = balance_chart([(BEGIN, 100)], 2, "en", "Balance")
-    assert line(chart) == "M0 0H1000"
-    assert labels(chart, "times") == ["24 Nov, 09:00"]
-
-
-def test_points_of_one_moment_end_at_the_last() -> None:
-    assert line(balance_chart([(BEGIN, 400), (BEGIN, 100)], 2, "en", "Balance")) == "M0 0H0V750H1000"
-
-
-def test_an_empty_wallet_lies_on_the_ground() -> None:
-    chart = balance_chart([(BEGIN, 0)], 2, "en", "Balance")
-    assert line(chart) == "M0 1000H1000"
+def test_a_balance_of_one_moment_is_a_line() -> None:
+    for balances, drawn in (([100], "M0 0H1000"), ([400, 100], "M0 0H0V750H1000"), ([0], "M0 1000H1000")):
+        chart = balance_chart([(BEGIN, balance) for balance in balances], 2, "en", "Balance")
+        assert line(chart) == drawn, balances
+        assert labels(chart, "times") == ["24 Nov, 09:00"]
     assert labels(chart, "amounts") == ["0.01", "0.00"]
 
 
@@ -71,12 +63,9 @@ def test_amount_labels_are_few_short_and_distinct() -> None:
         assert max(map(len, found)) <= 12
 
 
-def test_the_summary_is_in_the_language_of_numbers() -> None:
-    assert "1\u00a0234,56" in summary(balance_chart([(BEGIN, 123_456)], 2, "ru", "Баланс"))
-
-
-def test_a_label_is_escaped() -> None:
-    chart = balance_chart([(BEGIN, 1)], 2, "en", "<b>&")
+def test_words_are_escaped_and_in_the_language_of_numbers() -> None:
+    chart = balance_chart([(BEGIN, 123_456)], 2, "ru", "<b>&")
+    assert "1\u00a0234,56" in summary(chart)
     assert parsed(chart).findtext(".//title") == "<b>&"
 
 

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from ledger import Database
 
 from service import superuser
 from service.admin.passwords import Passwords
@@ -24,8 +24,7 @@ from service.superuser import SuperuserError
 from . import PASSWORD
 from .conftest import Open
 
-pytestmark = pytest.mark.shared_database
-
+COMMAND = (sys.executable, "-m", "service", "createsuperuser")
 DEADLINE = 60.0
 CREATED = "Admin {} created; sign in at /admin/."
 
@@ -34,28 +33,28 @@ Start = Callable[..., "Terminal"]
 
 
 @pytest.fixture
-def environment(database_url: str) -> dict[str, str]:
+def environment(module_database_url: str) -> dict[str, str]:
     """The environment of the command: a database, and no password."""
     own = {name: text for name, text in os.environ.items() if "POSTGRES" not in name}
-    return own | {"DATABASE_URL": database_url, "ADMIN_PASSWORD": ""}
+    return own | {"DATABASE_URL": module_database_url, "ADMIN_PASSWORD": ""}
 
 
 @pytest.fixture
 def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """Runs the command without a terminal: its status, standard output and standard error."""
 
-    async def execute(*arguments: str, given: bytes = b"", **more: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service", "createsuperuser", *arguments),
+    async def execute(*arguments: str, given: str = "", **more: str) -> tuple[int, str, str]:
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [*COMMAND, *arguments],
             env=environment | more,
             cwd=tmp_path,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            input=os.fsencode(given),
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
         )
-        output, errors = await asyncio.wait_for(process.communicate(given), DEADLINE)
-        assert process.returncode is not None
-        return process.returncode, output.decode(), errors.decode()
+        return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
 
     return execute
 
@@ -66,7 +65,7 @@ class Terminal:
     def __init__(self, arguments: tuple[str, ...], environment: dict[str, str], directory: Path) -> None:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "createsuperuser", *arguments],
+            [*COMMAND, *arguments],
             env=environment,
             cwd=directory,
             stdin=theirs,
@@ -77,10 +76,21 @@ class Terminal:
         os.close(theirs)
         self.seen = ""
 
-    def reply(self, question: str, text: str) -> None:
-        """Waits for a question, and types."""
-        self.wait_for(question)
-        os.write(self._ours, f"{text}\n".encode())
+    async def talk(self, *replies: tuple[str, str]) -> int:
+        """Waits for each question and types the reply; its status, once it has ended."""
+
+        def reply() -> int:
+            for question, text in replies:
+                self.wait_for(question)
+                self.type(f"{text}\n".encode())
+            while self._read():
+                pass
+            return self.process.wait(DEADLINE)
+
+        return await asyncio.to_thread(reply)
+
+    def type(self, typed: bytes) -> None:
+        os.write(self._ours, typed)
 
     def wait_for(self, text: str) -> None:
         new = ""
@@ -89,12 +99,6 @@ class Terminal:
             assert read, self.seen
             new += read
         assert new.endswith(text), new
-
-    def end(self) -> int:
-        """Its status, once it has ended."""
-        while self._read():
-            pass
-        return self.process.wait(DEADLINE)
 
     def close(self) -> None:
         self.process.kill()
@@ -130,15 +134,13 @@ async def admins(connection: asyncpg.Connection) -> list[str]:
 
 
 async def test_a_script_creates_admins_who_can_sign_in(run: Run, open_browser: Open) -> None:
-    how: dict[str, Any]
-    for username, how in (("ann", {"ADMIN_PASSWORD": PASSWORD}), ("bob", {"given": f"{PASSWORD}\nmore\n".encode()})):
+    for username, how in (("ann", {"ADMIN_PASSWORD": PASSWORD}), ("bob", {"given": f"{PASSWORD}\nmore\n"})):
         assert await run("--username", username, **how) == (0, f"{CREATED.format(username)}\n", "")
         assert (await open_browser().sign_in(username, PASSWORD)).status == 303
 
 
-@pytest.mark.usefixtures("admin")
 async def test_wrong_input_of_a_script_is_explained(
-    app_connection: asyncpg.Connection, owner_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    admin: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for username, password, text in (
         ("ALICE", PASSWORD, "admin already exists: ALICE"),
@@ -151,88 +153,58 @@ async def test_wrong_input_of_a_script_is_explained(
     ):
         monkeypatch.setenv("ADMIN_PASSWORD", password)
         with pytest.raises(SuperuserError, match=re.escape(text)):
-            await superuser.create(app_connection, username)
-    assert await admins(owner_connection) == ["alice"]
-    assert await owner_connection.fetchval("select count(*) from wallet.audit") == 1
+            await superuser.create(database.app, username)
+    assert await admins(database.owner) == [admin]
+    assert await database.owner.fetchval("select count(*) from wallet.audit") == 1
 
 
 async def test_an_error_of_a_script_is_one_line(run: Run) -> None:
-    for arguments, given, text in (
-        ([], PASSWORD.encode(), "no terminal: give --username NAME"),
-        (["--username", "bob"], b"\xff" * 20, "the password must be UTF-8"),
-        (["--username", "bob"], b"", "This password is too short"),
+    bob, unreachable = ("--username", "bob"), "postgres://ann:hunter2@127.0.0.1:1/wallets"
+    for arguments, how, text in (
+        ((), {"given": PASSWORD}, "no terminal: give --username NAME"),
+        (bob, {"given": "\udcff" * 20}, "the password must be UTF-8"),
+        (bob, {}, "This password is too short"),
+        (bob, {"DATABASE_URL": unreachable}, "cannot connect to the database"),
     ):
-        status, output, errors = await run(*arguments, given=given)
-        assert (status, output, errors.count("\n")) == (1, "", 1)
+        status, output, errors = await run(*arguments, **how)
+        assert (status, output, errors.count("\n")) == (1, "", 1), errors
         assert errors.startswith(f"wallets: {text}")
+        assert "hunter2" not in errors
 
 
-async def test_an_unreachable_database_is_one_line(run: Run) -> None:
-    status, _, errors = await run("--username", "bob", DATABASE_URL="postgres://ann:hunter2@127.0.0.1:1/wallets")
-    assert (status, errors.count("\n")) == (1, 1)
-    assert errors.startswith("wallets: cannot connect to the database")
-    assert "hunter2" not in errors
-
-
-async def test_a_terminal_is_asked_until_the_input_is_right(
-    start: Start, admin: str, owner_connection: asyncpg.Connection
-) -> None:
+async def test_a_terminal_is_asked_until_the_input_is_right(start: Start, admin: str, database: Database) -> None:
     terminal = start()
-
-    def talk() -> int:
-        terminal.reply("Username: ", admin)
-        terminal.reply("admin already exists: alice\r\nUsername: ", "b b")
-        terminal.reply("digits and @ . + - _\r\nUsername: ", "bob")
-        terminal.reply("Password: ", PASSWORD)
-        terminal.reply("Password (again): ", "another")
-        terminal.reply("The two passwords are not the same.\r\nPassword: ", "short")
-        terminal.reply("Password (again): ", "short")
-        terminal.reply("it must have at least 10 characters.\r\nPassword: ", PASSWORD)
-        terminal.reply("Password (again): ", PASSWORD)
-        return terminal.end()
-
-    assert await asyncio.to_thread(talk) == 0
+    status = await terminal.talk(
+        ("Username: ", admin),
+        ("admin already exists: alice\r\nUsername: ", "b b"),
+        ("digits and @ . + - _\r\nUsername: ", "bob"),
+        ("Password: ", PASSWORD),
+        ("Password (again): ", "another"),
+        ("The two passwords are not the same.\r\nPassword: ", "short"),
+        ("Password (again): ", "short"),
+        ("it must have at least 10 characters.\r\nPassword: ", PASSWORD),
+        ("Password (again): ", PASSWORD),
+    )
+    assert status == 0
     assert PASSWORD not in terminal.seen
     assert terminal.seen.endswith(f"{CREATED.format('bob')}\r\n")
-    stored = await owner_connection.fetchval("select password_hash from wallet.admins where username = 'bob'")
+    stored = await database.owner.fetchval("select password_hash from wallet.admins where username = 'bob'")
     assert await Passwords().verify(stored, PASSWORD)
 
 
-async def test_a_given_username_is_not_asked_for(start: Start, owner_connection: asyncpg.Connection) -> None:
-    terminal = start("--username", "bob")
-
-    def talk() -> int:
-        terminal.reply("Password: ", PASSWORD)
-        terminal.reply("Password (again): ", PASSWORD)
-        return terminal.end()
-
-    assert await asyncio.to_thread(talk) == 0
-    assert "Username" not in terminal.seen
-    assert await admins(owner_connection) == ["bob"]
-
-
-@pytest.mark.parametrize(
-    ("given", "status", "said"),
-    [
-        (lambda terminal: os.write(terminal._ours, b"\x04"), 1, "wallets: no admin was created"),
-        (lambda terminal: terminal.process.send_signal(signal.SIGINT), 130, ""),
-    ],
-    ids=["Ctrl+D", "Ctrl+C"],
-)
-async def test_a_terminal_can_cancel(
-    start: Start, owner_connection: asyncpg.Connection, given: Callable[[Terminal], None], status: int, said: str
-) -> None:
-    terminal = start("--username", "bob")
-
-    def talk() -> int:
-        terminal.wait_for("Password: ")
-        given(terminal)
-        return terminal.end()
-
-    assert await asyncio.to_thread(talk) == status
-    assert said in terminal.seen
-    assert "Traceback" not in terminal.seen
-    assert await admins(owner_connection) == []
+async def test_a_terminal_can_cancel(start: Start, database: Database) -> None:
+    for key, status, text in ((b"\x04", 1, "wallets: no admin was created"), (None, 130, "")):
+        terminal = start("--username", "bob")
+        await asyncio.to_thread(terminal.wait_for, "Password: ")
+        if key is None:
+            terminal.process.send_signal(signal.SIGINT)
+        else:
+            terminal.type(key)
+        assert await terminal.talk() == status, terminal.seen
+        assert text in terminal.seen
+        assert "Username" not in terminal.seen
+        assert "Traceback" not in terminal.seen
+    assert await admins(database.owner) == []
 
 
 async def test_a_lost_database_is_one_line(
@@ -244,13 +216,8 @@ async def test_a_lost_database_is_one_line(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'wallets'",
         urlsplit(own_database_url).path.strip("/"),
     )
-
-    def talk() -> int:
-        os.write(terminal._ours, f"{PASSWORD}\n".encode())
-        terminal.reply("Password (again): ", PASSWORD)
-        return terminal.end()
-
-    assert await asyncio.to_thread(talk) == 1
+    terminal.type(f"{PASSWORD}\n".encode())
+    assert await terminal.talk(("Password (again): ", PASSWORD)) == 1
     assert "\r\nwallets: database error: " in terminal.seen
     assert "Traceback" not in terminal.seen
 

@@ -1,15 +1,12 @@
 """The list of wallets: searched, in every order, each wallet exactly once on its pages."""
 
+import asyncio
 import html
 import re
 
-import asyncpg
-import pytest
+from ledger import Database
 
-from . import Browser
-from .conftest import CreateWallet
-
-pytestmark = pytest.mark.shared_database
+from . import Browser, create_admin_app, visiting
 
 LIST = "/admin/wallets/"
 
@@ -24,9 +21,9 @@ def link(text: str, rel: str) -> str | None:
     return html.unescape(found[1]) if found else None
 
 
-async def test_pages_hold_every_wallet_once_both_ways(signed_in: Browser, app_connection: asyncpg.Connection) -> None:
+async def test_pages_hold_every_wallet_once_both_ways(signed_in: Browser, database: Database) -> None:
     created = [f"Wallet {n:03}" for n in range(120)]
-    await app_connection.executemany("select wallet.create_wallet($1)", [(name,) for name in created])
+    await database.app.executemany("select wallet.create_wallet($1)", [(name,) for name in created])
     for order in ("newest", "oldest", "name", "name_desc"):
         page = await signed_in.get(f"{LIST}?order={order}&q=wallet")
         forward = [names(page.text)]
@@ -43,15 +40,10 @@ async def test_pages_hold_every_wallet_once_both_ways(signed_in: Browser, app_co
         assert backward == forward
 
 
-async def test_it_is_searched_filtered_and_sorted(
-    signed_in: Browser, app_connection: asyncpg.Connection, create_wallet: CreateWallet
-) -> None:
-    ann = await create_wallet("Ann Jones")
-    await create_wallet("Ann Smith")
-    await create_wallet("Carl Jones", currency="KWD")
-    await app_connection.execute(
-        "select wallet.set_wallet_status(id, 'FROZEN') from wallet.search_wallets(1, p_q => 'Smith')"
-    )
+async def test_it_is_searched_filtered_and_sorted(signed_in: Browser, database: Database) -> None:
+    ann = await database.wallet(p_name="Ann Jones")
+    await database.wallet(status="FROZEN", p_name="Ann Smith")
+    await database.wallet(p_name="Carl Jones", p_currency="KWD")
     for query, found in {
         "": ["Carl Jones", "Ann Smith", "Ann Jones"],
         "q=JONES": ["Carl Jones", "Ann Jones"],
@@ -72,5 +64,20 @@ async def test_a_position_that_is_no_cursor_is_rejected(signed_in: Browser) -> N
     for order in ("newest", "name"):
         for where in ("after=x", "before=WyJBIiwgMV0", "after=bnVsbA", "after=JTAwIDAwMDAwMDAwLTAwMDAtNDAwMC04MDAw"):
             page = await signed_in.get(f"{LIST}?order={order}&{where}")
-            assert page.status == 400
+            assert page.status == 400, where
             assert "must be the cursor of a page" in page.text
+
+
+async def test_pages_show_the_totals(database: Database, admin: str) -> None:
+    for currency, amount in (("KWD", 1234567), ("JPY", 5000), ("JPY", 1)):
+        await database.wallet(amount, p_currency=currency)
+    # A service of its own: totals are kept for a while.
+    async with visiting(create_admin_app(database.url)) as browser:
+        await browser.sign_in(admin)
+        async with asyncio.timeout(60):
+            while "are being added up" in (await browser.get("/admin/")).text:
+                pass
+        for path in ("/admin/", LIST):
+            text = re.sub(r"<[^>]*>", "", (await browser.get(path)).text).replace("&nbsp;", " ")
+            for total in ("1,234.567 KWD", "5,001 JPY", "2 wallets"):
+                assert total in text, path

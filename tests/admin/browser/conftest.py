@@ -25,7 +25,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
-    """Opens pages that share no cookies, with the options of a Playwright context."""
+    """Opens pages with cookies of their own, and with the options of a Playwright context."""
     messages: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -35,9 +35,11 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
 
     async with AsyncExitStack() as opened:
 
-        async def start(**options: Any) -> Page:
+        async def start(cookies: dict[str, str] | None = None, **options: Any) -> Page:
             context = await chromium.new_context(base_url=address, **{"locale": "en-GB", **options})
             opened.push_async_callback(context.close)
+            for name, value in (cookies or {}).items():
+                await context.add_cookies([{"name": name, "value": value, "url": address}])
             page = await context.new_page()
             page.on("console", note)
             page.on("pageerror", lambda error: messages.append(str(error)))
@@ -48,10 +50,8 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
 
 
 @pytest.fixture
-async def page(open_page: OpenPage, session_cookie: dict[str, str], address: str) -> Page:
+async def page(open_page: OpenPage, session_cookie: dict[str, str]) -> Page:
     """The start page, for an admin who has signed in."""
-    opened = await open_page()
-    for name, value in session_cookie.items():
-        await opened.context.add_cookies([{"name": name, "value": value, "url": address}])
+    opened = await open_page(session_cookie)
     await opened.goto("/admin/")
     return opened

@@ -1,10 +1,6 @@
 """The page that shows the contract of the REST API."""
 
-import pytest
-
 from .conftest import OpenPage
-
-pytestmark = pytest.mark.shared_database
 
 
 async def test_the_contract_is_shown_from_this_server_alone(open_page: OpenPage, address: str) -> None:

@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 from uuid import UUID
 
-import asyncpg
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH  # type: ignore[import-untyped]
+from ledger import Database
 from playwright.async_api import Page
 
-from ..conftest import CreateWallet
 from .conftest import OpenPage
-
-pytestmark = pytest.mark.shared_database
 
 Theme = Literal["light", "dark"]
 
@@ -32,32 +29,20 @@ _IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.
 
 
 @pytest.fixture
-async def wallet(
-    app_connection: asyncpg.Connection,
-    owner_connection: asyncpg.Connection,
-    session_cookie: dict[str, str],
-    create_wallet: CreateWallet,
-) -> UUID:
+async def wallet(database: Database, session_cookie: dict[str, str]) -> UUID:
     """A wallet with everything that a page can show of it: operations, rejections, audit, a failed verification."""
-    wallet_id = await create_wallet("A name as long as nobody would ever give to a wallet of theirs", currency="KWD")
-    await app_connection.execute(
-        """
-        select count(*) from wallet.apply_operations(
-            array_fill($1::uuid, array[60]),
-            array_fill('DEPOSIT'::text, array[59]) || 'WITHDRAW'::text,
-            array_fill(123456789012, array[59]) || 9000000000000000000,
-            array(select repeat('k', 200) || n from generate_series(1, 60) as n)
-        )
-        """,
-        wallet_id,
+    name = "A name as long as nobody would ever give to a wallet of theirs"
+    wallet_id = await database.wallet(p_name=name, p_currency="KWD")
+    await database.rows(
+        "apply_operations",
+        *([wallet_id] * 60, ["DEPOSIT"] * 59 + ["WITHDRAW"], [123456789012] * 59 + [9 * 10**18]),
+        ["k" * 200 + str(n) for n in range(60)],
     )
-    await app_connection.execute(
-        "select wallet.admin_set_wallet_status($1, '127.0.0.1', $2, 'FROZEN', 'requested')",
-        *(session_cookie["wallets_session"], wallet_id),
-    )
-    await owner_connection.execute("update wallet.wallets set balance = balance + 1 where id = $1", wallet_id)
-    await app_connection.execute("select wallet.record_verification($1)", wallet_id)
-    await app_connection.execute("select wallet.create_api_key('shop', 'manage', sha256('a key'), 50)")
+    session = session_cookie["wallets_session"]
+    await database.rows("admin_set_wallet_status", session, "127.0.0.1", wallet_id, "FROZEN", "requested")
+    await database.owner.execute("update wallet.wallets set balance = balance + 1 where id = $1", wallet_id)
+    await database.rows("record_verification", wallet_id)
+    await database.rows("create_api_key", "shop", "manage", bytes(32), 50)
     return wallet_id
 
 
@@ -85,6 +70,9 @@ async def _pages(page: Page, wallet: UUID) -> AsyncIterator[str]:
     await _submit(page, f"wallets/{wallet}/operate", {"amount": "99999999999", "reason": "ticket 7"})
     await page.locator("button[value=confirm]").wait_for()
     yield "review"
+    await page.context.clear_cookies()
+    await page.goto("/admin/login")
+    yield "sign-in"
 
 
 async def _submit(page: Page, path: str, typed: dict[str, str]) -> None:
@@ -106,18 +94,13 @@ async def _faults(page: Page, theme: Theme, other_theme: Theme | None) -> list[s
 
 
 async def test_every_page_is_accessible_and_fits_the_screen(
-    open_page: OpenPage, wallet: UUID, session_cookie: dict[str, str], address: str
+    open_page: OpenPage, wallet: UUID, session_cookie: dict[str, str]
 ) -> None:
     faults: dict[str, list[str]] = {}
     for look, (options, theme, other) in _LOOKS.items():
         # axe is a script from outside, which the pages' policy forbids; test_work.py has the policy in force.
-        page = await open_page(bypass_csp=True, reduced_motion="reduce", **options)
+        page = await open_page(session_cookie, bypass_csp=True, reduced_motion="reduce", **options)
         await page.context.add_init_script(path=AXE_FILE_PATH)
-        await page.goto("/admin/login")
-        faults[f"{look}: sign-in"] = await _faults(page, theme, other)
-        await page.context.add_cookies(
-            [{"name": name, "value": value, "url": address} for name, value in session_cookie.items()]
-        )
         async for name in _pages(page, wallet):
             faults[f"{look}: {name}"] = await _faults(page, theme, other)
     assert len(faults) == 2 * 21
