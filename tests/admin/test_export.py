@@ -14,23 +14,16 @@ from . import Browser
 async def wallet(database: Database) -> UUID:
     """A wallet with an operation at the first and the last moment of two days, and one on either side."""
     wallet_id = await database.wallet(p_currency="KWD")
-    keys = ["before", "=1+1", "@last", "after"]
-    moments = [
-        datetime(2026, 3, 1, 23, 59, 59, 999999, UTC),
-        datetime(2026, 3, 2, tzinfo=UTC),
-        datetime(2026, 3, 3, 23, 59, 59, 999999, UTC),
-        datetime(2026, 3, 4, tzinfo=UTC),
-    ]
-    await database.owner.executemany(
-        """
-        insert into wallet.operations (
-            wallet_id, seq, id, amount, balance_after, created_at, operation_type, idempotency_key
+    for key, moment in (
+        ("before", datetime(2026, 3, 1, 23, 59, 59, 999999, UTC)),
+        ("=1+1", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("@last", datetime(2026, 3, 3, 23, 59, 59, 999999, UTC)),
+        ("after", datetime(2026, 3, 4, tzinfo=UTC)),
+    ):
+        row = await database.row("apply_operation", wallet_id, "DEPOSIT", 1005, key)
+        await database.tamperer.execute(
+            "update wallet.operations set created_at = $2 where id = $1", row["operation_id"], moment
         )
-        values ($1, $2::bigint, wallet._operation_id($1, $3), 1005, 1005 * $2::bigint, $4, 'DEPOSIT', $3)
-        """,
-        [(wallet_id, seq, key, moment) for seq, (key, moment) in enumerate(zip(keys, moments, strict=True), 1)],
-    )
-    await database.owner.execute("update wallet.wallets set balance = 4020, last_seq = 4 where id = $1", wallet_id)
     return wallet_id
 
 

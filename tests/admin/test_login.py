@@ -1,6 +1,5 @@
 """Signing in and out, and changing one's password."""
 
-import unicodedata
 from typing import Any
 
 import pytest
@@ -77,15 +76,6 @@ async def test_a_wrong_name_and_a_wrong_password_look_the_same(
     # An unknown username takes as long as a known one.
     assert verified == [password for _, password in attempts]
     assert await audited(database, "login") == [(username[:150], "127.0.0.1", "refused") for username, _ in attempts]
-
-
-async def test_a_password_may_be_composed_by_any_keyboard(
-    open_browser: Open, database: Database, passwords: Passwords
-) -> None:
-    password = "зелёный чайник"
-    await database.row("create_admin", "alice", await passwords.digest(password))
-    for form in ("NFC", "NFD"):
-        assert (await open_browser().sign_in("alice", unicodedata.normalize(form, password))).status == 303, form
 
 
 async def test_a_hash_with_other_parameters_is_renewed(
