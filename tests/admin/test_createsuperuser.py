@@ -1,6 +1,5 @@
 """`wallets createsuperuser`, in a process of its own: for a script, and at a terminal."""
 
-import asyncio
 import contextlib
 import os
 import pty
@@ -9,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +18,6 @@ from ledger import Database
 
 from service import superuser
 from service.admin.passwords import Passwords
-from service.embedded import EmbeddedPostgres
 from service.superuser import SuperuserError
 
 from . import PASSWORD
@@ -29,108 +27,81 @@ COMMAND = (sys.executable, "-m", "service", "createsuperuser")
 DEADLINE = 60.0
 CREATED = "Admin {} created; sign in at /admin/."
 
-Run = Callable[..., Awaitable[tuple[int, str, str]]]
-Start = Callable[..., "Terminal"]
+
+@pytest.fixture(autouse=True)
+def environment(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command inherits: a database, and no password."""
+    monkeypatch.chdir(tmp_path)  # without .env
+    for name in [name for name in os.environ if "POSTGRES" in name]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    monkeypatch.setenv("ADMIN_PASSWORD", "")
 
 
-@pytest.fixture
-def environment(database: Database) -> dict[str, str]:
-    """The environment of the command: a database, and no password."""
-    own = {name: text for name, text in os.environ.items() if "POSTGRES" not in name}
-    return own | {"DATABASE_URL": database.url, "ADMIN_PASSWORD": ""}
-
-
-@pytest.fixture
-def run(environment: dict[str, str], tmp_path: Path) -> Run:
+def run(*arguments: str, given: bytes = b"") -> tuple[int, str, str]:
     """Runs the command without a terminal: its status, standard output and standard error."""
-
-    async def execute(*arguments: str, given: str = "", **more: str) -> tuple[int, str, str]:
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [*COMMAND, *arguments],
-            env=environment | more,
-            cwd=tmp_path,
-            input=os.fsencode(given),
-            capture_output=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
-
-    return execute
+    ended = subprocess.run([*COMMAND, *arguments], input=given, capture_output=True, timeout=DEADLINE, check=False)
+    return ended.returncode, ended.stdout.decode(), ended.stderr.decode()
 
 
 class Terminal:
     """The command at a terminal, and what it shows there."""
 
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str], directory: Path) -> None:
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=environment,
-            cwd=directory,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
+    def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
+        self.process = process
+        self.ours = ours
         self.seen = ""
 
-    async def wait_for(self, question: str) -> None:
-        await asyncio.to_thread(self._read, question)
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, *arguments: str) -> Iterator["Terminal"]:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        with process:
+            try:
+                yield cls(process, ours)
+            finally:
+                process.kill()
+                os.close(ours)
 
     def type(self, typed: str) -> None:
-        os.write(self._ours, typed.encode())
+        os.write(self.ours, typed.encode())
 
-    async def talk(self, *replies: tuple[str, str]) -> int:
+    def talk(self, *replies: tuple[str, str]) -> int:
         """Waits for each question and types the reply; its status, once it has ended."""
         for question, text in replies:
-            await self.wait_for(question)
+            self.wait_for(question)
             self.type(f"{text}\n")
-        await asyncio.to_thread(self._read, None)
-        return await asyncio.to_thread(self.process.wait, DEADLINE)
+        while self._read():
+            pass
+        return self.process.wait(DEADLINE)
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-    def _read(self, question: str | None) -> None:
-        """Reads until what is new ends with a question, or to the end."""
+    def wait_for(self, question: str) -> None:
         begin = len(self.seen)
-        while question is None or not self.seen.endswith(question, begin):
-            assert select.select([self._ours], [], [], DEADLINE)[0], self.seen
-            try:
-                read = os.read(self._ours, 1).decode()
-            except OSError:  # the other side is closed
-                read = ""
-            if not read:
-                assert question is None, self.seen
-                return
-            self.seen += read
+        while not self.seen.endswith(question, begin):
+            assert self._read(), self.seen
+
+    def _read(self) -> bool:
+        assert select.select([self.ours], [], [], DEADLINE)[0], self.seen
+        try:
+            read = os.read(self.ours, 1).decode()
+        except OSError:  # the other side is closed
+            return False
+        self.seen += read
+        return read != ""
 
 
-@pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Starts the command at a terminal."""
-    with contextlib.ExitStack() as opened:
-
-        def begin(*arguments: str, **more: str) -> Terminal:
-            terminal = Terminal(arguments, environment | more, tmp_path)
-            opened.callback(terminal.close)
-            return terminal
-
-        yield begin
+async def admins(database: Database) -> list[str]:
+    return [row["username"] for row in await database.owner.fetch("select username from wallet.admins order by 1")]
 
 
-async def admins(connection: asyncpg.Connection) -> list[str]:
-    return [row["username"] for row in await connection.fetch("select username from wallet.admins order by 1")]
-
-
-async def test_a_script_creates_admins_who_can_sign_in(run: Run, open_browser: Open) -> None:
-    for username, how in (("ann", {"ADMIN_PASSWORD": PASSWORD}), ("bob", {"given": f"{PASSWORD}\nmore\n"})):
-        assert await run("--username", username, **how) == (0, f"{CREATED.format(username)}\n", "")
+async def test_a_script_creates_admins_who_can_sign_in(open_browser: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    for username, in_environment, given in (("ann", PASSWORD, ""), ("bob", "", f"{PASSWORD}\nmore\n")):
+        monkeypatch.setenv("ADMIN_PASSWORD", in_environment)
+        assert run("--username", username, given=given.encode()) == (0, f"{CREATED.format(username)}\n", "")
         assert (await open_browser().sign_in(username, PASSWORD)).status == 303
 
 
@@ -148,37 +119,38 @@ async def test_wrong_input_of_a_script_is_explained(
         monkeypatch.setenv("ADMIN_PASSWORD", password)
         with pytest.raises(SuperuserError, match=re.escape(text)):
             await superuser.create(database.app, username)
-    assert await admins(database.owner) == [admin]
+    assert await admins(database) == [admin]
     assert await database.owner.fetchval("select count(*) from wallet.audit") == 1
 
 
-async def test_an_error_of_a_script_is_one_line(run: Run) -> None:
+def test_an_error_of_a_script_is_one_line(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     bob, unreachable = ("--username", "bob"), "postgres://ann:hunter2@127.0.0.1:1/wallets"
-    for arguments, how, text in (
-        ((), {"given": PASSWORD}, "no terminal: give --username NAME"),
-        (bob, {"given": "\udcff" * 20}, "the password must be UTF-8"),
-        (bob, {}, "This password is too short"),
-        (bob, {"DATABASE_URL": unreachable}, "cannot connect to the database"),
+    for arguments, given, url, text in (
+        ((), PASSWORD.encode(), database.url, "no terminal: give --username NAME"),
+        (bob, b"\xff" * 20, database.url, "the password must be UTF-8"),
+        (bob, b"", database.url, "This password is too short"),
+        (bob, b"", unreachable, "cannot connect to the database"),
     ):
-        status, output, errors = await run(*arguments, **how)
+        monkeypatch.setenv("DATABASE_URL", url)
+        status, output, errors = run(*arguments, given=given)
         assert (status, output, errors.count("\n")) == (1, "", 1), errors
         assert errors.startswith(f"wallets: {text}")
         assert "hunter2" not in errors
 
 
-async def test_a_terminal_is_asked_until_the_input_is_right(start: Start, admin: str, database: Database) -> None:
-    terminal = start()
-    status = await terminal.talk(
-        ("Username: ", admin),
-        ("admin already exists: alice\r\nUsername: ", "b b"),
-        ("digits and @ . + - _\r\nUsername: ", "bob"),
-        ("Password: ", PASSWORD),
-        ("Password (again): ", "another"),
-        ("The two passwords are not the same.\r\nPassword: ", "short"),
-        ("Password (again): ", "short"),
-        ("it must have at least 10 characters.\r\nPassword: ", PASSWORD),
-        ("Password (again): ", PASSWORD),
-    )
+async def test_a_terminal_is_asked_until_the_input_is_right(admin: str, database: Database) -> None:
+    with Terminal.open() as terminal:
+        status = terminal.talk(
+            ("Username: ", admin),
+            ("admin already exists: alice\r\nUsername: ", "b b"),
+            ("digits and @ . + - _\r\nUsername: ", "bob"),
+            ("Password: ", PASSWORD),
+            ("Password (again): ", "another"),
+            ("The two passwords are not the same.\r\nPassword: ", "short"),
+            ("Password (again): ", "short"),
+            ("it must have at least 10 characters.\r\nPassword: ", PASSWORD),
+            ("Password (again): ", PASSWORD),
+        )
     assert status == 0
     assert PASSWORD not in terminal.seen
     assert terminal.seen.endswith(f"{CREATED.format('bob')}\r\n")
@@ -186,46 +158,33 @@ async def test_a_terminal_is_asked_until_the_input_is_right(start: Start, admin:
     assert await Passwords().verify(stored, PASSWORD)
 
 
-async def test_a_terminal_can_cancel(start: Start, database: Database) -> None:
-    for key, status, text in (("\x04", 1, "wallets: no admin was created"), (None, 130, "")):
-        terminal = start("--username", "bob")
-        await terminal.wait_for("Password: ")
-        if key is None:
-            terminal.process.send_signal(signal.SIGINT)
-        else:
-            terminal.type(key)
-        assert await terminal.talk() == status, terminal.seen
+async def test_a_terminal_can_cancel(database: Database) -> None:
+    for is_end_of_input, status, text in ((True, 1, "wallets: no admin was created"), (False, 130, "")):
+        with Terminal.open("--username", "bob") as terminal:
+            terminal.wait_for("Password: ")
+            if is_end_of_input:
+                terminal.type("\x04")
+            else:
+                terminal.process.send_signal(signal.SIGINT)
+            assert terminal.talk() == status, terminal.seen
         assert text in terminal.seen
-        assert "Username" not in terminal.seen
-        assert "Traceback" not in terminal.seen
-    assert await admins(database.owner) == []
+        for unwanted in ("Username", "Traceback"):
+            assert unwanted not in terminal.seen
+    assert await admins(database) == []
 
 
 async def test_a_lost_database_is_one_line(
-    start: Start, maintenance: asyncpg.Connection, own_database_url: str
+    maintenance: asyncpg.Connection, own_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal = start("--username", "bob", DATABASE_URL=own_database_url)
-    await terminal.wait_for("Password: ")
-    await maintenance.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'wallets'",
-        urlsplit(own_database_url).path.strip("/"),
-    )
-    terminal.type(f"{PASSWORD}\n")
-    assert await terminal.talk(("Password (again): ", PASSWORD)) == 1
+    monkeypatch.setenv("DATABASE_URL", own_database_url)
+    with Terminal.open("--username", "bob") as terminal:
+        terminal.wait_for("Password: ")
+        await maintenance.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = $1 and application_name = 'wallets'",
+            urlsplit(own_database_url).path.strip("/"),
+        )
+        terminal.type(f"{PASSWORD}\n")
+        assert terminal.talk(("Password (again): ", PASSWORD)) == 1
     assert "\r\nwallets: database error: " in terminal.seen
     assert "Traceback" not in terminal.seen
-
-
-async def test_the_embedded_database_may_run_or_not(run: Run, tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    how = {"DATABASE_URL": "", "DATA_DIR": str(data_dir), "ADMIN_PASSWORD": PASSWORD}
-    assert (await run("--username", "alice", **how))[0] == 0
-    server = EmbeddedPostgres(data_dir)
-    await server.start()
-    try:
-        assert (await run("--username", "bob", **how))[0] == 0
-        connection = await asyncpg.connect(server.url)
-        assert await admins(connection) == ["alice", "bob"]
-        await connection.close()
-    finally:
-        await server.stop()
