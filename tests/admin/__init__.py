@@ -66,10 +66,12 @@ class Page(NamedTuple):
 
 
 class Browser:
-    """Keeps cookies and fills in forms; does not follow redirects."""
+    """Fills in forms; does not follow redirects."""
 
-    def __init__(self, client: aiohttp.ClientSession) -> None:
-        self.client = client
+    def __init__(self, address: str, *, keeps_cookies: bool = True) -> None:
+        # unsafe: accepts cookies from an IP address too.
+        jar = aiohttp.CookieJar(unsafe=True) if keeps_cookies else aiohttp.DummyCookieJar()
+        self.client = aiohttp.ClientSession(address, cookie_jar=jar)
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -105,9 +107,9 @@ def create_admin_app(database_url: str, hasher: PasswordHasher = CHEAP, **option
 
 
 @asynccontextmanager
-async def visiting(app: web.Application) -> AsyncIterator[Browser]:
+async def visiting(app: web.Application, **options: Any) -> AsyncIterator[Browser]:
     """A browser on a service of its own."""
-    # unsafe: accepts cookies from an IP address too.
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with serving(app) as address, aiohttp.ClientSession(address, cookie_jar=jar) as client:
-        yield Browser(client)
+    async with serving(app) as address:
+        browser = Browser(address, **options)
+        async with browser.client:
+            yield browser

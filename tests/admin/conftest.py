@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
-import aiohttp
 import pytest
 from conftest import serving
 from ledger import Database
@@ -60,10 +59,9 @@ async def open_browser(address: str, database: Database) -> AsyncIterator[Open]:
     async with AsyncExitStack() as opened:
 
         def start() -> Browser:
-            # unsafe: accepts cookies from an IP address too.
-            client = aiohttp.ClientSession(address, cookie_jar=aiohttp.CookieJar(unsafe=True))
-            opened.push_async_callback(client.close)
-            return Browser(client)
+            browser = Browser(address)
+            opened.push_async_callback(browser.client.close)
+            return browser
 
         yield start
 

@@ -86,11 +86,9 @@ def test_hours_are_stacked() -> None:
     ]
 
 
-def test_quiet_hours_are_flat() -> None:
+def test_quiet_hours_are_flat_and_an_estimate_says_so() -> None:
     chart = activity_chart([Hour(BEGIN + timedelta(hours=hour), 0, 0) for hour in range(48)], "en", "Operations")
     assert {bar.get("height") for bar in parsed(chart).iter("rect")} == {"0"}
     assert labels(chart, "amounts") == ["1", "0"]
-
-
-def test_an_estimate_says_so() -> None:
+    assert "estimated" not in summary(chart)
     assert "estimated" in summary(activity_chart([Hour(BEGIN, 3, 0, is_estimate=True)], "en", "Operations"))

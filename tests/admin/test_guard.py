@@ -7,10 +7,8 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import asyncpg
 import pytest
-from conftest import serving
 from ledger import Database
 from yarl import URL
 
@@ -51,9 +49,6 @@ def assert_error(page: Page, status: int) -> None:
     assert_guarded(page)
 
 
-# Headers
-
-
 async def test_every_response_has_the_security_headers(
     open_browser: Open, signed_in: Browser, database: Database
 ) -> None:
@@ -69,22 +64,16 @@ async def test_every_response_has_the_security_headers(
     assert page.headers["Content-Type"] == "text/csv; charset=utf-8"
 
 
-async def test_static_files_are_public_and_cached_by_version(browser: Browser) -> None:
+async def test_static_files_and_no_others_are_public(browser: Browser, address: str) -> None:
     [path] = re.findall(r'href="(/admin/static/admin.css[^"]*)"', (await browser.get("/admin/login")).text)
     versioned = await browser.get(path)
     assert (versioned.status, versioned.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
     assert_guarded(versioned)
     assert (await browser.get("/admin/static/admin.css?v=old")).headers["Cache-Control"] == "no-cache"
-
-
-async def test_nothing_but_static_files_is_served(browser: Browser, address: str) -> None:
     for path in ("../base.html", "%2e%2e/base.html", "..%2fbase.html", "..%2f..%2fpyproject.toml", "/etc/passwd", ""):
         # encoded: sent as it is written.
         page = await browser.request("GET", URL(f"{address}/admin/static/{path}", encoded=True))
         assert page.status in (303, 403, 404), path
-
-
-# Sessions
 
 
 async def test_without_a_session_every_page_leads_to_sign_in(browser: Browser) -> None:
@@ -113,9 +102,6 @@ def test_no_page_leads_to_another_site() -> None:
         *("/api/wallets/", ""),
     ):
         assert pages.local(target) == "/admin/", target
-
-
-# Forms
 
 
 async def test_only_a_form_of_this_site_is_accepted(signed_in: Browser, address: str) -> None:
@@ -183,17 +169,11 @@ async def test_a_form_that_never_arrives_times_out(database: Database) -> None:
     assert page.headers["Connection"] == "close"
 
 
-# Cookies and client addresses
-
-
 @pytest.fixture
 async def proxied(database: Database) -> AsyncIterator[Browser]:
     """A browser on a service behind a proxy that ends TLS; like the proxy, it speaks HTTP and keeps no cookies."""
-    async with (
-        serving(create_admin_app(database.url, tls_proxy=True)) as base,
-        aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as client,
-    ):
-        yield Browser(client)
+    async with visiting(create_admin_app(database.url, tls_proxy=True), keeps_cookies=False) as browser:
+        yield browser
 
 
 def cookies(page: Page) -> dict[str, tuple[object, ...]]:
@@ -256,9 +236,6 @@ async def test_only_a_proxy_chooses_the_address(
     assert await database.owner.fetchval(newest) == "127.0.0.1"
 
 
-# Errors
-
-
 async def test_an_error_is_a_page_with_the_id_of_its_request(signed_in: Browser) -> None:
     for path in ("nowhere", f"wallets/{UNKNOWN}/", "wallets/none/"):
         assert_error(await signed_in.get(f"/admin/{path}"), 404)
@@ -269,9 +246,7 @@ async def test_an_error_is_a_page_with_the_id_of_its_request(signed_in: Browser)
     assert page.headers["X-Request-ID"] == "<b>17"
     assert "&lt;b&gt;17" in page.text
     assert "<b>17" not in page.text
-
-
-async def test_the_language_switch_of_an_error_page_leads_to_a_page(signed_in: Browser) -> None:
+    # An error of a URL without a page: its language switch leads to one that has.
     form = (await signed_in.post("/admin/logout")).forms["/admin/language"]
     assert (await signed_in.post("/admin/language", form | {"language": "ru"})).location == "/admin/"
 

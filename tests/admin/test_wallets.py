@@ -59,6 +59,8 @@ async def test_it_is_searched_filtered_and_sorted(signed_in: Browser, database: 
     }.items():
         page = await signed_in.get(f"{LIST}?{query}")
         assert (page.status, names(page.text)) == (200, found), query
+    # The search on every page leads there.
+    assert re.search(rf'<form class="find" action="{LIST}" role="search">\s*<input type="search" name="q"', page.text)
 
 
 async def test_a_position_that_is_no_cursor_is_rejected(signed_in: Browser) -> None:

@@ -46,6 +46,8 @@ def test_each_word_has_a_name(environment: jinja2.Environment) -> None:
         for unknown in ("TRANSFER", "WA999", ""):
             with pytest.raises(KeyError):
                 environment.filters[name](unknown)
+    with pytest.raises(KeyError):
+        rendered(environment, "badge('PAUSED')")
 
 
 def test_an_amount_has_the_sign_of_its_row(environment: jinja2.Environment) -> None:
@@ -57,13 +59,8 @@ def test_an_amount_has_the_sign_of_its_row(environment: jinja2.Environment) -> N
         ({"operation_type": "HOLD", "balance_change": 0}, "<span>5<"),
     ):
         assert shown in rendered(environment, "change(row, 'RUB')", row=row | {"amount": 5})
-
-
-def test_a_macro_fails_for_an_unknown_word(environment: jinja2.Environment) -> None:
     with pytest.raises(KeyError):
         rendered(environment, "change(row, 'RUB')", row={"operation_type": "TRANSFER", "amount": 5})
-    with pytest.raises(KeyError):
-        rendered(environment, "badge('PAUSED')")
 
 
 def test_no_page_compares_a_word_or_a_code() -> None:
