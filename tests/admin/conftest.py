@@ -1,7 +1,6 @@
 """An admin, and browsers on the admin page. The tests of a file share a database, which each finds empty."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 
 import pytest
 from conftest import serving
@@ -9,9 +8,8 @@ from ledger import Database
 from yarl import URL
 
 from service.admin import session
-from service.admin.passwords import Passwords
 
-from . import CHEAP, PASSWORD_HASH, USERNAME, Browser, create_admin_app
+from . import PASSWORD_HASH, USERNAME, Browser, create_admin_app
 
 Open = Callable[[], Browser]
 
@@ -19,11 +17,6 @@ _TABLES = (
     *("operations", "rejections", "verifications", "wallets", "audit"),
     *("login_attempts", "admin_sessions", "admins", "api_keys"),
 )
-
-
-@pytest.fixture(scope="session")
-def passwords() -> Passwords:
-    return Passwords(CHEAP)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +49,15 @@ async def admin(database: Database) -> str:
 @pytest.fixture
 async def open_browser(address: str, database: Database) -> AsyncIterator[Open]:
     """Opens browsers that share no cookies."""
-    async with AsyncExitStack() as opened:
+    opened: list[Browser] = []
 
-        def start() -> Browser:
-            browser = Browser(address)
-            opened.push_async_callback(browser.client.close)
-            return browser
+    def start() -> Browser:
+        opened.append(Browser(address))
+        return opened[-1]
 
-        yield start
+    yield start
+    for browser in opened:
+        await browser.client.close()
 
 
 @pytest.fixture

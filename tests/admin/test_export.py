@@ -35,21 +35,11 @@ async def test_it_has_the_operations_of_the_days_without_formulas(
     assert f"wallet-{wallet}-2026-03-02-2026-03-03.csv" in response.headers["Content-Disposition"]
     header, *rows = csv.reader(response.text.splitlines())
     ids = [str(row["operation_id"]) for row in await database.rows("list_operations", wallet)]
-    assert [dict(zip(header, row, strict=True)) for row in rows] == [
-        {
-            "seq": seq,
-            "created_at": moment,
-            "operation_type": "DEPOSIT",
-            "amount": "1.005",
-            "balance_after": balance,
-            "currency": "KWD",
-            "idempotency_key": key,
-            "operation_id": operation_id,
-        }
-        for seq, moment, balance, key, operation_id in (
-            ("2", "2026-03-02T00:00:00.000000+00:00", "2.010", "'=1+1", ids[2]),
-            ("3", "2026-03-03T23:59:59.999999+00:00", "3.015", "'@last", ids[1]),
-        )
+    assert header[:5] == ["seq", "created_at", "operation_type", "amount", "balance_after"]
+    assert header[5:] == ["currency", "idempotency_key", "operation_id"]
+    assert rows == [
+        ["2", "2026-03-02T00:00:00.000000+00:00", "DEPOSIT", "1.005", "2.010", "KWD", "'=1+1", ids[2]],
+        ["3", "2026-03-03T23:59:59.999999+00:00", "DEPOSIT", "1.005", "3.015", "KWD", "'@last", ids[1]],
     ]
     empty = await signed_in.get(f"/admin/wallets/{wallet}/operations.csv?from=2026-03-05&until=2026-03-05")
     assert list(csv.reader(empty.text.splitlines())) == [header]

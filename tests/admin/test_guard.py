@@ -49,9 +49,7 @@ def assert_error(page: Page, status: int) -> None:
     assert_guarded(page)
 
 
-async def test_every_response_has_the_security_headers(
-    open_browser: Open, signed_in: Browser, database: Database
-) -> None:
+async def test_every_response_has_security_headers(open_browser: Open, signed_in: Browser, database: Database) -> None:
     streamed = f"wallets/{await database.wallet()}/operations.csv?from=2026-01-01&until=2026-12-31"
     for browser in (open_browser(), signed_in):
         for path in ("", "login", "password", "nowhere", "static/none.css", "logout", streamed):

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp_jinja2
 import jinja2
 import pytest
 
 from service import api_keys, errors, vocabulary
-from service.admin import i18n, wording
+from service.admin import create_admin_app
 
 ROOT = Path(__file__).resolve().parents[2]
 # Texts in which a decision about a word of the vocabulary, or a code of the database, could hide.
@@ -18,12 +19,8 @@ REJECTIONS = (errors.INSUFFICIENT_FUNDS, errors.BALANCE_LIMIT_EXCEEDED, errors.W
 
 @pytest.fixture
 def environment() -> jinja2.Environment:
-    """Templates with the filters of the service."""
-    created = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT / "templates"), undefined=jinja2.StrictUndefined, autoescape=True
-    )
-    i18n.install(created)
-    wording.install(created)
+    """The templates of the service, without the database that knows the currencies."""
+    created = aiohttp_jinja2.get_env(create_admin_app(tls_proxy=False))
     created.filters.update(money=lambda minor, currency: str(minor), grouped=str)
     return created
 
