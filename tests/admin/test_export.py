@@ -63,15 +63,8 @@ async def test_wrong_days_are_explained(signed_in: Browser, database: Database, 
 
 async def test_it_holds_every_operation_of_several_reads(signed_in: Browser, database: Database) -> None:
     wallet_id, count = await database.wallet(), 2001
-    await database.app.execute(
-        """
-        select count(*) from wallet.apply_operations(
-            array_fill($1::uuid, array[$2::integer]), array_fill('DEPOSIT'::text, array[$2]),
-            array_fill(105::bigint, array[$2]), array(select n::text from generate_series(1, $2) as n)
-        )
-        """,
-        *(wallet_id, count),
-    )
+    keys = [str(n) for n in range(count)]
+    await database.rows("apply_operations", [wallet_id] * count, ["DEPOSIT"] * count, [105] * count, keys)
     today = datetime.now(UTC).date()
     response = await signed_in.get(f"/admin/wallets/{wallet_id}/operations.csv?from={today}&until={today}")
     lines = [line.split(",") for line in response.text.splitlines()]

@@ -1,13 +1,17 @@
-"""Deposits and withdrawals: reviewed, confirmed, applied once; rejections are explained."""
+"""Deposits and withdrawals: reviewed, confirmed, applied once; rejections are explained; and the audit log."""
 
+import re
 from typing import Any
 from uuid import UUID
 
 from ledger import MAX, Database
 
 from . import Browser, Page
+from .conftest import Open
 
+AUDIT = "/admin/audit/"
 REASON = "ticket 7"
+RECORD = "insert into wallet.audit (admin, action, outcome, detail) values"
 
 
 def path_of(wallet_id: UUID) -> str:
@@ -82,7 +86,7 @@ async def test_a_form_with_a_wrong_key_says_so(signed_in: Browser, database: Dat
         assert response.status == status
         assert text in response.text
     assert await database.balance(wallet_id) == 500
-    assert "Invalid idempotency key" in (await signed_in.get("/admin/audit/")).text
+    assert "Invalid idempotency key" in (await signed_in.get(AUDIT)).text
 
 
 async def test_wrong_input_is_explained_and_kept(signed_in: Browser, database: Database) -> None:
@@ -94,3 +98,29 @@ async def test_wrong_input_is_explained_and_kept(signed_in: Browser, database: D
         assert response.forms[path]["reason"] == REASON
     again = await signed_in.send(path, on=path, **right | {"step": "edit", "amount": "1.234"})
     assert (again.status, again.forms[path]["amount"]) == (200, "1.234")
+
+
+async def test_an_entry_says_who_did_what_and_why(signed_in: Browser, database: Database) -> None:
+    wallet = await database.wallet()
+    path = path_of(wallet)
+    typed = {"operation_type": "DEPOSIT", "amount": "1 234.5", "reason": "<i>ticket</i>", "step": "confirm"}
+    await signed_in.send(path, on=path, headers=None, **typed)
+    text = (await signed_in.get(AUDIT)).text
+    row = re.sub(r"\s*<[^>]*>\s*", "|", text[text.index("<tbody>") : text.index("</tr>", text.index("<tbody>"))])
+    cells = [cell for cell in row.replace("…", "").split("|") if cell]
+    assert cells[1:] == [
+        *("alice", "127.0.0.1", "Deposit", str(wallet)[:8]),
+        *("Amount:", "1,234.50 RUB", "Reason:", "&lt;i&gt;ticket&lt;/i&gt;", "Operation:", cells[-2], "Done"),
+    ]
+
+
+async def test_only_an_unknown_outcome_is_not_shown_as_recorded(
+    signed_in: Browser, open_browser: Open, database: Database
+) -> None:
+    await open_browser().sign_in("mallory", "wrong")
+    await database.owner.execute(f"{RECORD} ('ann', 'teleport', 'done', '{{\"planet\": \"Mars\"}}')")
+    text = (await signed_in.get(AUDIT)).text
+    for shown in ("mallory", ">Failed</span>", ">teleport<", "planet: <bdi>Mars"):
+        assert shown in text
+    await database.owner.execute(f"{RECORD} ('ann', 'deposit', 'WA999', '{{}}')")
+    assert (await signed_in.get(AUDIT)).status == 500

@@ -4,16 +4,9 @@ import re
 from typing import Any
 from uuid import UUID
 
-import pytest
 from ledger import Database
 
 from . import Browser, Page
-
-
-@pytest.fixture
-async def wallet(database: Database) -> UUID:
-    """An empty wallet."""
-    return await database.wallet()
 
 
 async def state_of(database: Database, wallet: UUID) -> tuple[str, list[tuple[str, str]]]:
@@ -34,7 +27,8 @@ async def set_status(browser: Browser, wallet: UUID, to: str) -> Page:
     return await browser.post(path, form | {"step": "confirm"})
 
 
-async def test_a_change_is_reviewed_then_made(signed_in: Browser, database: Database, wallet: UUID) -> None:
+async def test_a_change_is_reviewed_then_made(signed_in: Browser, database: Database) -> None:
+    wallet = await database.wallet()
     operations = ["operate?type=DEPOSIT", "operate?type=WITHDRAW"]
     done: list[tuple[str, str]] = []
     for to, action, word, links in (
@@ -53,7 +47,8 @@ async def test_a_change_is_reviewed_then_made(signed_in: Browser, database: Data
         assert re.findall(rf'href="/admin/wallets/{wallet}/((?:operate|status)\?[^"]*)"', text) == links
 
 
-async def test_a_link_cannot_claim_what_was_not_done(signed_in: Browser, wallet: UUID) -> None:
+async def test_a_link_cannot_claim_what_was_not_done(signed_in: Browser, database: Database) -> None:
+    wallet = await database.wallet()
     for done in ("FROZEN", "CLOSED", "nonsense", str(wallet)):
         page = await signed_in.get(f"/admin/wallets/{wallet}/?done={done}")
         assert (page.status, 'class="notice' in page.text) == (200, False), done
@@ -72,14 +67,16 @@ async def test_a_rejected_change_is_explained(signed_in: Browser, database: Data
         assert await state_of(database, wallet) == (status, [])
 
 
-async def test_an_unknown_status_is_an_error_page(signed_in: Browser, wallet: UUID) -> None:
+async def test_an_unknown_status_is_an_error_page(signed_in: Browser, database: Database) -> None:
+    wallet = await database.wallet()
     for to in ("", "OPEN", "active"):
         page = await signed_in.get(f"/admin/wallets/{wallet}/status?to={to}")
         assert page.status == 400
         assert "status must be one of ACTIVE, FROZEN, CLOSED" in page.text
 
 
-async def test_a_reason_is_required(signed_in: Browser, database: Database, wallet: UUID) -> None:
+async def test_a_reason_is_required(signed_in: Browser, database: Database) -> None:
+    wallet = await database.wallet()
     typed: dict[str, Any] = {"operation_type": "DEPOSIT", "amount": "5", "step": "confirm", "to": "FROZEN"}
     for form in ("status", "operate"):
         path = f"/admin/wallets/{wallet}/{form}"

@@ -127,12 +127,19 @@ async def test_a_name_cannot_become_markup(signed_in: Browser, database: Databas
         assert "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;</bdi>" in text
 
 
-async def test_operations_have_pages_both_ways(signed_in: Browser, database: Database) -> None:
+async def test_each_history_has_pages_both_ways(signed_in: Browser, database: Database) -> None:
     wallet_id = await database.wallet()
-    await database.deposit(wallet_id, *[1] * 60)
+    kinds, amounts = ["DEPOSIT"] * 60 + ["WITHDRAW"] * 60, [1] * 60 + [1000] * 60
+    await database.rows("apply_operations", [wallet_id] * 120, kinds, amounts, [str(n) for n in range(120)])
+    for n in range(60):
+        await database.row("create_admin", f"admin{n}", "hash")
     page = f"{LIST}{wallet_id}/"
-    assert f'href="{page}?before=11" rel="next"' in (await signed_in.get(page)).text
-    assert f'href="{page}" rel="prev"' in (await signed_in.get(f"{page}?before=11")).text
+    for path, rows in ((page, 60), (f"{page}?tab=refusals", 60), ("/admin/audit/", 62)):
+        texts = [(await signed_in.get(path)).text]
+        for rel in ("next", "prev"):
+            texts.append((await signed_in.get(link(texts[-1], rel) or "")).text)
+        assert [text.count("<tr>") for text in texts] == [51, rows - 50 + 1, 51]
+        assert link(texts[0], "prev") is None
     for before in ("0", "x", "9" * 19, "1" * 20):
         assert (await signed_in.get(f"{page}?before={before}")).status == 400, before
 
