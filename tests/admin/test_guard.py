@@ -160,7 +160,8 @@ async def test_a_form_that_never_arrives_times_out(database: Database) -> None:
         yield b"username=al"
         await is_done.wait()
 
-    async with visiting(create_admin_app(database.url, limits=Limits(body_seconds=0.1))) as browser:
+    app = create_admin_app(database.url, limits=Limits(body_seconds=0.1))
+    async with asyncio.timeout(60), visiting(app) as browser:
         page = await browser.post("/admin/login", content(), headers=FORM | {"Content-Length": "1000"})
         is_done.set()
     assert_error(page, 408)

@@ -13,7 +13,6 @@ NEW = "/admin/wallets/new"
 
 
 def names(text: str) -> list[str]:
-    """The names in the list, from top to bottom."""
     return [html.unescape(name) for name in re.findall(r'head-cell"><a [^>]*><bdi>(.*?)</bdi>', text)]
 
 
