@@ -101,6 +101,8 @@ async def test_begin_session_signs_in(database: Database, audited: Audited) -> N
     assert (await audited("login"))[-1] == ("Rita", "2001:db8::1", None, "done", {})
     kept = "select count(*) from wallet.admin_sessions where token_hash = $1"
     assert await database.owner.fetchval(kept, sha256(b"rita 59").digest()) == 1
+    plain = "select count(*) from wallet.admin_sessions as s where s::text like '%rita 59%' or token_hash = 'rita 59'"
+    assert await database.owner.fetchval(plain) == 0
     assert await database.raises("WA018", "begin_session", "nobody", "token", None) == "admin not found: nobody"
 
 
